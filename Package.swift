@@ -1,0 +1,100 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+/// What every target of ours is compiled with: Swift 6 mode, imports that say who sees them, no warning let through.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+extension Target.Dependency {
+    static let argumentParser: Self = .product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let collections: Self = .product(name: "Collections", package: "swift-collections")
+    static let configuration: Self = .product(name: "Configuration", package: "swift-configuration")
+    static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
+    static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
+    static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
+    static let hummingbird: Self = .product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore: Self = .product(name: "HummingbirdCore", package: "hummingbird")
+    static let hummingbirdTesting: Self = .product(name: "HummingbirdTesting", package: "hummingbird")
+    static let hummingbirdTLS: Self = .product(name: "HummingbirdTLS", package: "hummingbird")
+    static let logging: Self = .product(name: "Logging", package: "swift-log")
+    static let metrics: Self = .product(name: "Metrics", package: "swift-metrics")
+    static let coreMetrics: Self = .product(name: "CoreMetrics", package: "swift-metrics")
+    static let nioCore: Self = .product(name: "NIOCore", package: "swift-nio")
+    static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
+    static let nioSSL: Self = .product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let serviceLifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let tracing: Self = .product(name: "Tracing", package: "swift-distributed-tracing")
+}
+
+let package = Package(
+    name: "sojourn",
+    products: [
+        .executable(name: "sojourn", targets: ["SojournCLI"]),
+        .library(name: "Sojourn", targets: ["Sojourn"]),
+        .library(name: "SojournSQLite", targets: ["SojournSQLite"]),
+        .library(name: "SojournHTTP", targets: ["SojournHTTP"]),
+        .library(name: "SojournServer", targets: ["SojournServer"]),
+        .library(name: "SojournTesting", targets: ["SojournTesting"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+            traits: [.defaults, "YAML", "CommandLineArguments"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .target(
+            name: "Sojourn",
+            dependencies: [.collections, .crypto, .logging, .metrics, .serviceLifecycle, .tracing],
+            swiftSettings: strict),
+        .target(
+            name: "SojournTesting",
+            dependencies: ["Sojourn", .collections],
+            swiftSettings: strict),
+        .target(
+            name: "SojournSQLite",
+            dependencies: ["Sojourn", .grdb, .logging, .metrics],
+            swiftSettings: strict),
+        .target(
+            name: "SojournHTTP",
+            dependencies: ["Sojourn", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing],
+            swiftSettings: strict),
+        .target(
+            name: "SojournServer",
+            dependencies: [
+                "Sojourn", "SojournHTTP", "SojournSQLite", .configuration, .coreMetrics, .hummingbird, .hummingbirdCore,
+                .hummingbirdTLS, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "SojournCLI",
+            dependencies: ["SojournServer", .argumentParser],
+            swiftSettings: strict),
+        .testTarget(name: "SojournTests", dependencies: ["Sojourn", "SojournTesting"], swiftSettings: strict),
+        .testTarget(
+            name: "SojournSQLiteTests", dependencies: ["SojournSQLite", "SojournTesting", .grdb], swiftSettings: strict),
+        .testTarget(
+            name: "SojournHTTPTests",
+            dependencies: ["SojournHTTP", "SojournTesting", .hummingbirdTesting, .hummingbird, .httpTypes, .nioCore],
+            swiftSettings: strict),
+        .testTarget(name: "SojournServerTests", dependencies: ["SojournServer", .configuration], swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
+    ]
+)
