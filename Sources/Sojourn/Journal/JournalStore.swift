@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A store that keeps what happened in sessions (J1–J4). Throws as `SessionStore`.
+public protocol JournalStore: SessionStore {
+    /// Writes entries to a live session, all or none, in the order given, and renews as a write.
+    ///
+    /// `sequenceConflict` where `expectedTurns` is given and the session has had another number of turns. With a key
+    /// that was used within the last 24 h for the same body, writes nothing and returns the first call's entries;
+    /// `idempotencyConflict` for another body.
+    func append(
+        _ entries: [NewEntry], to access: SessionAccess, expectedTurns: Int?, idempotency: IdempotencyKey?
+    ) async throws -> [JournalEntry]
+
+    /// Gives a turn of a live session its response, and puts `extra` over its own (a merge patch).
+    ///
+    /// `noEntry` where the session has no such turn, `alreadyFinished` where it has its response, `sequenceConflict`
+    /// where `expectedTurns` is given and the session has had another number of turns.
+    func finish(
+        _ turn: EntryID, of access: SessionAccess, response: String, extra: JSONDocument, expectedTurns: Int?
+    ) async throws -> JournalEntry
+
+    /// A page of entries, newest first (by time, then id, downwards). A session's by token while it is live, by trust
+    /// also after its end.
+    func history(_ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery, page: PageRequest) async throws
+        -> Page<JournalEntry>
+}
+
+/// Whose history is read.
+public enum JournalScope: Sendable, Hashable {
+    /// One session's.
+    case session(SessionAccess)
+    /// A user's over all sessions: by trust only; empty for an unknown user.
+    case user(UserID)
+}
+
+/// Which entries of a history are asked for.
+public struct HistoryQuery: Sendable, Hashable {
+    /// Entries at this moment or later; nil for no bound.
+    public var from: Timestamp?
+    /// Entries before this moment; nil for no bound.
+    public var to: Timestamp?
+    /// Turns in whose input or response this text stands, letter case ignored; nil for any.
+    public var text: String?
+
+    /// A query; by default for every entry.
+    public init(from: Timestamp? = nil, to: Timestamp? = nil, text: String? = nil) {
+        self.from = from
+        self.to = to
+        self.text = text
+    }
+
+    /// Whether the query lets an entry pass.
+    public func matches(_ entry: JournalEntry) -> Bool {
+        (from.map { entry.at >= $0 } ?? true) && (to.map { entry.at < $0 } ?? true)
+            && (text.map(entry.body.contains) ?? true)
+    }
+}
+
+/// A client's promise that calls with one key are one call.
+public struct IdempotencyKey: Sendable, Hashable {
+    /// SHA-256 over the credential's session, the route and the client's key.
+    public let scope: [UInt8]
+    /// SHA-256 over the request's body.
+    public let body: [UInt8]
+
+    /// How long a key is remembered.
+    public static let keptFor: Duration = .hours(24)
+
+    /// A key from its two digests.
+    public init(scope: [UInt8], body: [UInt8]) {
+        self.scope = scope
+        self.body = body
+    }
+}

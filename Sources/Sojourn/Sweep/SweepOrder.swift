@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One bounded step of a sweep: what to look for, and how much of it.
+public struct SweepOrder: Sendable, Hashable {
+    /// The most sessions that each part of the step marks, looks at or deletes.
+    public var batchMax: Int
+    /// Count what would happen and change nothing.
+    public var dryRun: Bool
+    /// When ended sessions are deleted, by type.
+    public var retention: [SessionType: Retention]
+    /// The lap for inactive sessions: go on after this id; nil to begin a lap.
+    public var lapAfter: SessionID?
+    /// The fuse (law 9): the step changes nothing and throws `fuse` where more sessions than this, used within the last
+    /// hour, would be marked as ended. Nil takes the fuse out.
+    public var fuse: Int?
+
+    /// An order; by default one step of 1,000 that keeps every ended session for 30 days.
+    public init(
+        batchMax: Int = 1000, dryRun: Bool = false, retention: [SessionType: Retention]? = nil,
+        lapAfter: SessionID? = nil, fuse: Int? = nil
+    ) {
+        self.batchMax = batchMax
+        self.dryRun = dryRun
+        self.retention =
+            retention ?? Dictionary(uniqueKeysWithValues: SessionType.allCases.map { ($0, .after(.days(30))) })
+        self.lapAfter = lapAfter
+        self.fuse = fuse
+    }
+}
+
+/// What one step of a sweep did, or with `dryRun` would have done.
+public struct SweepOutcome: Sendable, Hashable {
+    /// Sessions marked because their time ran out.
+    public var expired = 0
+    /// Sessions marked because their user's epoch was raised.
+    public var revoked = 0
+    /// Sessions marked because nobody used them.
+    public var inactive = 0
+    /// Sessions deleted by retention.
+    public var deleted = 0
+    /// Whether a part filled its batch, so that another step has work to do.
+    public var more = false
+    /// Where the lap for inactive sessions goes on; nil where it came to its end.
+    public var lapNext: SessionID?
+
+    /// A step that did nothing.
+    public init() {}
+
+    /// Adds another step's counts to this one's; `more` and `lapNext` are the later step's.
+    public mutating func add(_ later: SweepOutcome) {
+        expired += later.expired
+        revoked += later.revoked
+        inactive += later.inactive
+        deleted += later.deleted
+        more = later.more
+        lapNext = later.lapNext
+    }
+}
