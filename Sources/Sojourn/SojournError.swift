@@ -93,6 +93,64 @@ public struct SojournError: Error, Sendable {
     }
 }
 
+// MARK: - The failures that several stores report in the same words
+
+extension SojournError {
+    /// The session's metadata or claims moved on to version `current`.
+    public static func staleVersion(current: Int, file: String = #fileID, line: Int = #line) -> Self {
+        Self(
+            .staleVersion, "The session has version \(current) by now: read it again and repeat the change.",
+            details: ["version": .integer(Int64(current))], file: file, line: line)
+    }
+
+    /// `ids` are not in the catalogue.
+    public static func unknownItems(_ ids: [ItemID], file: String = #fileID, line: Int = #line) -> Self {
+        let shown = ids.prefix(10).map(String.init).joined(separator: ", ") + (ids.count > 10 ? ", …" : "")
+        return Self(
+            .unknownItems, "The catalogue has no item \(shown); nothing was added.", field: "ids",
+            details: ["unknown_ids": .array(ids.map { .integer($0) })], file: file, line: line)
+    }
+
+    /// The session would hold more than `max` items.
+    public static func heldItemsLimit(_ max: Int, file: String = #fileID, line: Int = #line) -> Self {
+        Self(
+            .limitReached, "A session holds at most \(max) items; nothing was added.", field: "ids",
+            details: ["limit": .integer(Int64(max))], file: file, line: line)
+    }
+
+    /// The session has had `current` turns, not as many as expected.
+    public static func sequenceConflict(current: Int, file: String = #fileID, line: Int = #line) -> Self {
+        Self(
+            .sequenceConflict, "The conversation has come to turn \(current) by now; nothing was written.",
+            field: "expected_seq", details: ["current_seq": .integer(Int64(current))], file: file, line: line)
+    }
+
+    /// The turn has its response.
+    public static func alreadyFinished(file: String = #fileID, line: Int = #line) -> Self {
+        Self(.alreadyFinished, "This turn has its response already.", file: file, line: line)
+    }
+
+    /// The session has no such turn.
+    public static func noEntry(file: String = #fileID, line: Int = #line) -> Self {
+        Self(.noEntry, "The session has no such entry.", file: file, line: line)
+    }
+
+    /// The idempotency key was used for another body.
+    public static func idempotencyConflict(file: String = #fileID, line: Int = #line) -> Self {
+        Self(
+            .idempotencyConflict, "This key was used before with another body: take a new key for a new request.",
+            field: "Idempotency-Key", file: file, line: line)
+    }
+
+    /// The sweep would end `recent` sessions that were in use within the last hour.
+    public static func fuse(recent: Int, fuse: Int, file: String = #fileID, line: Int = #line) -> Self {
+        Self(
+            .fuse,
+            "The sweep would end \(recent) sessions used within the last hour, more than its fuse of \(fuse) lets "
+                + "pass: is the clock right? Nothing was changed.", file: file, line: line)
+    }
+}
+
 extension SojournError: CustomStringConvertible, CustomDebugStringConvertible {
     public var description: String {
         field.map { "\($0): \(message)" } ?? message

@@ -138,6 +138,8 @@ public struct NewSession: Sendable, Hashable {
     public let userAgent: String?
     /// The rules in force for it.
     public let policy: SessionPolicy
+    /// How many live sessions its user may have, this one included; nil for no cap.
+    public let sessionsPerUserMax: Int?
     /// Who asks.
     public let actor: Actor
 
@@ -145,7 +147,8 @@ public struct NewSession: Sendable, Hashable {
     public init(
         id: SessionID, digest: SecretDigest?, userID: UserID? = nil, type: SessionType = .web,
         metadata: JSONDocument = .empty, claims: JSONDocument = .empty, ipAddress: String? = nil,
-        userAgent: String? = nil, policy: SessionPolicy = SessionPolicy(), actor: Actor = .token
+        userAgent: String? = nil, policy: SessionPolicy = SessionPolicy(), sessionsPerUserMax: Int? = nil,
+        actor: Actor = .token
     ) {
         self.id = id
         self.digest = digest
@@ -156,6 +159,7 @@ public struct NewSession: Sendable, Hashable {
         self.ipAddress = ipAddress
         self.userAgent = userAgent
         self.policy = policy
+        self.sessionsPerUserMax = sessionsPerUserMax
         self.actor = actor
     }
 }

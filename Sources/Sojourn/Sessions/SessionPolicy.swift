@@ -34,23 +34,17 @@ public struct SessionPolicy: Sendable, Hashable {
     public var renewal: Renewal
     /// The age past which nothing renews it; nil (default) for no such cap.
     public var absoluteLife: Duration?
-    /// How long the old token lives on after its owner's own rotation (S5). Default 10 s; zero ends it at once.
-    public var rotationGrace: Duration
-    /// How many live sessions one user may have: the oldest ends when one more begins (S6). Nil (default) for no cap.
-    public var sessionsPerUserMax: Int?
     /// When sessions are deleted after their end. Default 30 days.
     public var retention: Retention
 
     /// A policy; see the properties for each default.
     public init(
         life: Duration = .hours(24), renewal: Renewal = .onWrite, absoluteLife: Duration? = nil,
-        rotationGrace: Duration = .seconds(10), sessionsPerUserMax: Int? = nil, retention: Retention = .after(.days(30))
+        retention: Retention = .after(.days(30))
     ) {
         self.life = life
         self.renewal = renewal
         self.absoluteLife = absoluteLife
-        self.rotationGrace = rotationGrace
-        self.sessionsPerUserMax = sessionsPerUserMax
         self.retention = retention
     }
 }
@@ -61,13 +55,27 @@ public struct SessionPolicies: Sendable, Hashable {
     public var standard: SessionPolicy
     /// Policies of their own.
     public var byType: [SessionType: SessionPolicy]
+    /// How long the old token lives on after its owner's own rotation (S5). Default 10 s; zero ends it at once.
+    public var rotationGrace: Duration
+    /// How many live sessions one user may have: the oldest ends when one more begins (S6). Nil (default) for no cap.
+    public var sessionsPerUserMax: Int?
 
     /// Policies; by default the standard one for every type.
-    public init(standard: SessionPolicy = SessionPolicy(), byType: [SessionType: SessionPolicy] = [:]) {
+    public init(
+        standard: SessionPolicy = SessionPolicy(), byType: [SessionType: SessionPolicy] = [:],
+        rotationGrace: Duration = .seconds(10), sessionsPerUserMax: Int? = nil
+    ) {
         self.standard = standard
         self.byType = byType
+        self.rotationGrace = rotationGrace
+        self.sessionsPerUserMax = sessionsPerUserMax
+    }
+
+    /// How long ended sessions of each type are kept.
+    public var retention: [SessionType: Retention] {
+        Dictionary(uniqueKeysWithValues: SessionType.allCases.map { ($0, self[$0].retention) })
     }
 
     /// The policy of `type`.
-    public subscript(type: SessionType) -> SessionPolicy { byType[type] ?? standard }
+    public subscript(_ type: SessionType) -> SessionPolicy { byType[type] ?? standard }
 }

@@ -8,8 +8,8 @@ public struct SweepOrder: Sendable, Hashable {
     public var dryRun: Bool
     /// When ended sessions are deleted, by type.
     public var retention: [SessionType: Retention]
-    /// The lap for inactive sessions: go on after this id; nil to begin a lap.
-    public var lapAfter: SessionID?
+    /// Where the lap over all sessions, in the order of their ids, looks for inactive ones.
+    public var lap: SweepLap
     /// The fuse (law 9): the step changes nothing and throws `fuse` where more sessions than this, used within the last
     /// hour, would be marked as ended. Nil takes the fuse out.
     public var fuse: Int?
@@ -17,15 +17,25 @@ public struct SweepOrder: Sendable, Hashable {
     /// An order; by default one step of 1,000 that keeps every ended session for 30 days.
     public init(
         batchMax: Int = 1000, dryRun: Bool = false, retention: [SessionType: Retention]? = nil,
-        lapAfter: SessionID? = nil, fuse: Int? = nil
+        lap: SweepLap = .begin, fuse: Int? = nil
     ) {
         self.batchMax = batchMax
         self.dryRun = dryRun
         self.retention =
             retention ?? Dictionary(uniqueKeysWithValues: SessionType.allCases.map { ($0, .after(.days(30))) })
-        self.lapAfter = lapAfter
+        self.lap = lap
         self.fuse = fuse
     }
+}
+
+/// Where the lap for inactive sessions goes on.
+public enum SweepLap: Sendable, Hashable {
+    /// Not in this step.
+    case off
+    /// At the first session.
+    case begin
+    /// After this session.
+    case after(SessionID)
 }
 
 /// What one step of a sweep did, or with `dryRun` would have done.
@@ -40,7 +50,7 @@ public struct SweepOutcome: Sendable, Hashable {
     public var deleted = 0
     /// Whether a part filled its batch, so that another step has work to do.
     public var more = false
-    /// Where the lap for inactive sessions goes on; nil where it came to its end.
+    /// Where the lap for inactive sessions goes on; nil where it came to its end or was off.
     public var lapNext: SessionID?
 
     /// A step that did nothing.

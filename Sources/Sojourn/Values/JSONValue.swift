@@ -129,6 +129,13 @@ public struct JSONDocument: Sendable, Hashable, CustomStringConvertible {
         return members
     }
 
+    /// This document after a JSON Merge Patch (RFC 7396) by another.
+    public func merging(_ patch: JSONDocument) -> JSONDocument {
+        guard patch.text != "{}", case .object(let merged) = JSONValue.object(members).merging(.object(patch.members))
+        else { return self }
+        return JSONDocument(merged)
+    }
+
     public static func == (left: Self, right: Self) -> Bool {
         left.text == right.text || left.members == right.members
     }

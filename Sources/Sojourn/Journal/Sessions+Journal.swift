@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Crypto
+
+/// An entry that a caller wants written.
+public struct EntryDraft: Sendable, Hashable {
+    /// When it happened; nil for now. Ten years back to one month ahead.
+    public var at: Timestamp?
+    /// What it says.
+    public var body: JournalBody
+
+    /// An entry that says `body`, now unless another time is given.
+    public init(_ body: JournalBody, at: Timestamp? = nil) {
+        self.body = body
+        self.at = at
+    }
+}
+
+extension Sessions {
+    /// Writes entries of one kind to a session's journal, all or none, in the order given (J4).
+    ///
+    /// - Parameters:
+    ///   - expectedTurns: for conversations: how many turns the caller believes the session has had.
+    ///   - idempotency: makes a repeat of the call return the first call's entries and write nothing.
+    /// - Throws: `invalidInput` or `tooLarge` naming the field, `sequenceConflict`, `idempotencyConflict`;
+    ///   `notAvailable` where the store keeps no journal, as every call here.
+    public func append(
+        _ drafts: [EntryDraft], to access: SessionAccess, expectedTurns: Int? = nil,
+        idempotency: IdempotencyKey? = nil
+    ) async throws -> [JournalEntry] {
+        let store = try journalStore
+        try limits.check(count: drafts.count, field: "entries")
+        let now = clock.now
+        var entries: [NewEntry] = []
+        for (index, draft) in drafts.enumerated() {
+            try check(draft, now: now, at: drafts.count == 1 ? "" : "[\(index)].")
+            let id = EntryID(UUIDBytes(version7At: draft.at ?? now, random: random))
+            entries.append(NewEntry(id: id, at: draft.at, body: draft.body))
+        }
+        return try await store.append(entries, to: access, expectedTurns: expectedTurns, idempotency: idempotency)
+    }
+
+    /// Gives a turn its response, and puts `extra` over the turn's own as a merge patch (J4).
+    ///
+    /// - Throws: `noEntry`, `alreadyFinished`, `sequenceConflict`, `tooLarge`.
+    public func finish(
+        _ turn: EntryID, of access: SessionAccess, response: String, extra: [String: JSONValue] = [:],
+        expectedTurns: Int? = nil
+    ) async throws -> JournalEntry {
+        let store = try journalStore
+        try limits.check(text: response, field: "response_text")
+        let extra = try limits.document(extra, field: "extra")
+        return try await store.finish(
+            turn, of: access, response: response, extra: extra, expectedTurns: expectedTurns)
+    }
+
+    /// A page of a session's or a user's entries of one kind, newest first (J4).
+    public func history(
+        _ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery = HistoryQuery(),
+        page: PageRequest = PageRequest()
+    ) async throws -> Page<JournalEntry> {
+        let store = try journalStore
+        try limits.check(page)
+        try limits.check(text: query.text, field: "q", bytesMax: 800)
+        return try await store.history(kind, of: scope, query, page: page)
+    }
+
+    private var journalStore: any JournalStore {
+        get throws {
+            guard let store = store as? any JournalStore, store.capabilities.contains(.journal) else {
+                throw SojournError(.notAvailable, "This store keeps no journal.")
+            }
+            return store
+        }
+    }
+
+    private func check(_ draft: EntryDraft, now: Timestamp, at place: String) throws {
+        if let at = draft.at, at < now - limits.entryAgeMax || at > now + limits.entryAheadMax {
+            throw SojournError(
+                .invalidInput, "Must lie between ten years back and one month ahead.",
+                field: place + draft.body.kind.timeField)
+        }
+        switch draft.body {
+        case .conversation(let input, let response, let extra):
+            try limits.check(text: input, field: place + "input_text")
+            try limits.check(text: response, field: place + "response_text")
+            _ = try limits.document(extra.members, field: place + "extra")
+        case .interaction(let type, let data):
+            try limits.check(name: type, field: place + "interaction_type")
+            _ = try limits.document(data.members, field: place + "data")
+        case .recommendations(let shop, let list, let count):
+            try limits.check(name: shop, field: place + "shop_id")
+            _ = try limits.document(["recommendations": list], field: place + "recommendations")
+            guard (0...1_000_000).contains(count) else {
+                throw SojournError(
+                    .invalidInput, "Must be 0 to 1,000,000.", field: place + "recommendation_count")
+            }
+        case .feedback(let type, let targetType, let targetID, let rating, let comment):
+            try limits.check(name: type, field: place + "feedback_type")
+            try limits.check(name: targetType, field: place + "feedback_target_type")
+            try limits.check(name: targetID, field: place + "feedback_target_id")
+            try limits.check(text: comment, field: place + "comment")
+            guard rating.map({ $0.isFinite && abs($0) <= 1_000_000 }) ?? true else {
+                throw SojournError(.invalidInput, "Must lie between -1,000,000 and 1,000,000.", field: place + "rating")
+            }
+        }
+    }
+}
+
+extension JournalKind {
+    /// What the HTTP contract and the tables call an entry's own time.
+    public var timeField: String { self == .conversations ? "conversation_time" : "created_at" }
+}
+
+extension IdempotencyKey {
+    /// The key that a client sent with a call: in force for one kind of caller, one session and one route.
+    public init(_ key: String, access: SessionAccess, route: String, body: some Sequence<UInt8>) {
+        var scope = SHA256()
+        for part in [access.actor.rawValue, access.id.description, route, key] {
+            scope.update(data: Array(part.utf8))
+            scope.update(data: [0])
+        }
+        self.init(scope: Array(scope.finalize()), body: Array(SHA256.hash(data: Array(body))))
+    }
+}
