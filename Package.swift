@@ -74,7 +74,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "SojournHTTP",
-            dependencies: ["Sojourn", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing],
+            dependencies: [
+                "Sojourn", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing,
+            ],
             swiftSettings: strict),
         .target(
             name: "SojournServer",
@@ -94,7 +96,8 @@ let package = Package(
             name: "SojournHTTPTests",
             dependencies: ["SojournHTTP", "SojournTesting", .hummingbirdTesting, .hummingbird, .httpTypes, .nioCore],
             swiftSettings: strict),
-        .testTarget(name: "SojournServerTests", dependencies: ["SojournServer", .configuration], swiftSettings: strict),
+        .testTarget(
+            name: "SojournServerTests", dependencies: ["SojournServer", .configuration], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

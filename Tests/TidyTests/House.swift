@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What one module may import.
+struct Imports {
+    /// Our own modules, all of a lower layer.
+    var ours: Set<String> = []
+    /// Modules of other packages, beyond those that every layer may use.
+    var outside: Set<String> = []
+}
+
+/// The architecture: every module under `Sources/` and what it may import. Imports point down only.
+///
+/// A module that is missing here may not exist; an import that is missing here may not be written.
+let house: [String: Imports] = [
+    "Sojourn": Imports(outside: ["Crypto", "ServiceLifecycle"]),
+    "SojournTesting": Imports(ours: ["Sojourn"], outside: ["Testing"]),
+    "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB"]),
+    "SojournHTTP": Imports(
+        ours: ["Sojourn"],
+        outside: [
+            "HTTPTypes", "Hummingbird", "HummingbirdCore", "Mustache", "NIOCore", "NIOHTTP1", "NIOHTTPTypes",
+            "NIOHTTPTypesHTTP1", "NIOWebSocket",
+        ]),
+    "SojournServer": Imports(
+        ours: ["Sojourn", "SojournHTTP", "SojournSQLite"],
+        outside: [
+            "AsyncHTTPClient", "Configuration", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "NIOCore",
+            "NIOPosix", "NIOSSL", "ServiceLifecycle",
+        ]),
+    "SojournCLI": Imports(ours: ["SojournServer"], outside: ["ArgumentParser"]),
+]
+
+/// What every layer may use: the toolchain's modules, and the packages for logs, metrics, traces and collections.
+let everywhere: Set<String> = [
+    "Swift", "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Synchronization",
+    "Logging", "CoreMetrics", "Metrics", "Instrumentation", "ServiceContextModule", "Tracing",
+    "Collections", "DequeModule", "HeapModule", "OrderedCollections",
+]
