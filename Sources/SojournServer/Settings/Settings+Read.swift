@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Configuration
+internal import Logging
+internal import Sojourn
+
+extension Settings {
+    /// Reads every setting from layers of sources, the strongest first.
+    ///
+    /// - Throws: `SettingsError` with everything that is wrong.
+    init(_ layers: [SettingsReader.Layer]) throws(SettingsError) {
+        var reader = SettingsReader(layers)
+        read(&reader)
+        rows = reader.rows
+        if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
+    }
+
+    /// Every setting, in the order in which they are shown.
+    private mutating func read(_ reader: inout SettingsReader) {
+        readServer(&reader)
+        readStore(&reader)
+        readAccess(&reader)
+        readLogs(&reader)
+        readSessions(&reader)
+        readLimits(&reader)
+    }
+
+    /// Where the server listens, and how browsers reach it.
+    private mutating func readServer(_ reader: inout SettingsReader) {
+        host = reader.read("HOST", .text, default: host)
+        port = reader.read("PORT", .number(0...65_535), default: port)
+        let certificate = reader.readIfSet("TLS_CERT", .readableFile)
+        let key = reader.readIfSet("TLS_KEY", .readableFile)
+        if let certificate, let key { tls = TLSFiles(certificate: certificate, key: key) }
+        if reader.isSet("TLS_CERT") != reader.isSet("TLS_KEY") {
+            let missing = reader.isSet("TLS_CERT") ? "TLS_KEY" : "TLS_CERT"
+            reader.complain(missing, expected: "a file too: TLS needs both TLS_CERT and TLS_KEY, or neither")
+        }
+        publicURL = reader.readIfSet("PUBLIC_URL", .origin)
+    }
+
+    /// Where sessions are kept.
+    private mutating func readStore(_ reader: inout SettingsReader) {
+        dataFolder = reader.read("DATA_DIR", .text, default: dataFolder)
+        database = reader.read("DATABASE_URL", .database, default: .sqlite(path: "\(dataFolder)/sojourn.db"))
+        _ = reader.read("SESSION_DB_TYPE", .onlySQLite, default: "sqlite")
+    }
+
+    /// Who may do what.
+    private mutating func readAccess(_ reader: inout SettingsReader) {
+        serviceKeys = reader.readList("SOJOURN_SERVICE_KEY", .serviceKey)
+        trustedProxies = reader.readList("TRUSTED_PROXIES", .addressRange)
+        corsOrigins = reader.readList("CORS_ORIGINS", .origin)
+        createLimitPerMinute = reader.read("CREATE_LIMIT", .number(0...1_000_000), default: createLimitPerMinute)
+        clientJournal = reader.read("CLIENT_JOURNAL", .word, default: clientJournal)
+    }
+
+    /// What is logged.
+    private mutating func readLogs(_ reader: inout SettingsReader) {
+        logLevel = reader.read("LOG_LEVEL", .word, default: logLevel)
+        logFormat = reader.read("LOG_FORMAT", Grammar<LogFormat>.word.or("auto"), default: nil)
+        accessLog = reader.read("ACCESS_LOG", .word, default: accessLog)
+    }
+
+    /// The rules of sessions: those of every type, then those that a type has of its own.
+    private mutating func readSessions(_ reader: inout SettingsReader) {
+        policies.standard = Self.policy(.standard, &reader, base: policies.standard)
+        for type in SessionType.allCases {
+            let names = PolicyNames.own(of: type)
+            guard names.all.contains(where: reader.isSet) else { continue }
+            policies.byType[type] = Self.policy(names, &reader, base: policies.standard)
+        }
+        sweepInterval = reader.read("SWEEP_INTERVAL", .duration(), default: sweepInterval)
+    }
+
+    /// One policy; what is not set is as in `base`.
+    private static func policy(
+        _ names: PolicyNames, _ reader: inout SettingsReader, base: SessionPolicy
+    ) -> SessionPolicy {
+        var policy = base
+        policy.life = reader.read(names.life, .duration(), default: base.life)
+        policy.absoluteLife = reader.read(
+            names.absoluteLife, Grammar<Duration>.duration().or("none"), default: base.absoluteLife)
+        policy.renewal = reader.read(names.renewal, .word, default: base.renewal)
+        policy.sessionsPerUserMax = reader.read(
+            names.perUser, Grammar<Int>.number(1...1_000_000).or("none"), default: base.sessionsPerUserMax)
+        policy.rotationGrace = reader.read(names.grace, .duration(from: .zero), default: base.rotationGrace)
+        policy.retention = reader.read(names.retention, .retention, default: base.retention)
+        return policy
+    }
+
+    /// How much one call may bring or take.
+    private mutating func readLimits(_ reader: inout SettingsReader) {
+        let bytes = Grammar<Int>.bytes(1_024...67_108_864)
+        let counts = Grammar<Int>.number(1...100_000)
+        limits.bodyBytesMax = reader.read("BODY_MAX", bytes, default: limits.bodyBytesMax)
+        limits.metadataBytesMax = reader.read("METADATA_MAX", bytes, default: limits.metadataBytesMax)
+        limits.batchMax = reader.read("BATCH_MAX", counts, default: limits.batchMax)
+        limits.itemsPerSessionMax = reader.read("ITEMS_PER_SESSION_MAX", counts, default: limits.itemsPerSessionMax)
+        limits.turnTextBytesMax = reader.read("TURN_TEXT_MAX", bytes, default: limits.turnTextBytesMax)
+        limits.pageRowsMax = reader.read("PAGE_MAX", .number(1...10_000), default: limits.pageRowsMax)
+    }
+}
+
+extension Settings {
+    /// The names of the settings that make up one policy.
+    private struct PolicyNames {
+        /// Its life, absolute life and renewal.
+        var life, absoluteLife, renewal: String
+        /// Its sessions per user, grace of rotation and retention.
+        var perUser, grace, retention: String
+
+        /// All of them.
+        var all: [String] { [life, absoluteLife, renewal, perUser, grace, retention] }
+
+        /// Those of the policy that holds for every type.
+        static let standard = PolicyNames(
+            life: "SESSION_LIFE", absoluteLife: "SESSION_ABSOLUTE_LIFE", renewal: "SESSION_RENEWAL",
+            perUser: "SESSIONS_PER_USER", grace: "SESSION_ROTATION_GRACE", retention: "RETENTION_DAYS")
+
+        /// Those of one type.
+        static func own(of type: SessionType) -> PolicyNames {
+            let start = "types.\(type.rawValue)."
+            return PolicyNames(
+                life: start + "life", absoluteLife: start + "absolute_life", renewal: start + "renewal",
+                perUser: start + "sessions_per_user", grace: start + "rotation_grace",
+                retention: start + "retention_days")
+        }
+    }
+
+    /// Whether a setting of that name, in lower case, is read.
+    static func isKnown(_ name: String) -> Bool { known.contains(name) }
+
+    /// The variables of types' own policies, in lower case.
+    static let typeVariables = Set(
+        SessionType.allCases.flatMap { PolicyNames.own(of: $0).all }.map { "session_" + $0.replacing(".", with: "_") })
+
+    /// The names of all settings, in lower case.
+    private static let known: Set<String> = {
+        var reader = SettingsReader([(.standard, InMemoryProvider(values: [:]))])
+        var settings = Settings()
+        settings.read(&reader)
+        let own = SessionType.allCases.flatMap { PolicyNames.own(of: $0).all }
+        return Set(reader.rows.map { $0.name.lowercased() } + own)
+    }()
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Logging
+public import Sojourn
+
+/// Everything an operator can decide, read once at the start. With nothing set at all, each property has the default
+/// written here, and the server runs on one file below `./data`.
+///
+/// A setting `SESSION_LIFE` is that name in the environment and in `.env`, and `session_life` in `sojourn.yaml`; a few
+/// have a flag. A flag wins over the environment, that over `.env`, that over `sojourn.yaml`, that over the default.
+/// One that is set to nothing (`PORT=`) has its default, and hides what stands in the sources below.
+public struct Settings: Sendable {
+    /// The address to listen on (`HOST`).
+    public var host = "127.0.0.1"
+    /// The port to listen on (`PORT`); 0 takes any that is free.
+    public var port = 8080
+    /// The folder for what the server keeps on disk (`DATA_DIR`).
+    public var dataFolder = "./data"
+    /// The store of sessions (`DATABASE_URL`, `SESSION_DB_TYPE`): by default `sojourn.db` in the data folder.
+    public var database = Database.sqlite(path: "./data/sojourn.db")
+    /// The certificate to serve TLS with (`TLS_CERT`, `TLS_KEY`); nil serves without.
+    public var tls: TLSFiles?
+    /// Where browsers find the server (`PUBLIC_URL`); nil where it is not behind a proxy that terminates TLS.
+    public var publicURL: WebOrigin?
+    /// The proxies whose `Forwarded` and `X-Forwarded-*` are believed (`TRUSTED_PROXIES`).
+    public var trustedProxies: [AddressRange] = []
+    /// The foreign origins whose pages may call with cookies (`CORS_ORIGINS`).
+    public var corsOrigins: [WebOrigin] = []
+    /// How many sessions one client may create in a minute (`CREATE_LIMIT`); 0 for any number.
+    public var createLimitPerMinute = 60
+    /// What of the journal a visitor's own token may write and read (`CLIENT_JOURNAL`).
+    public var clientJournal = ClientJournal.own
+    /// The keys of trusted services (`SOJOURN_SERVICE_KEY`); none leaves it to the store's composition to make one.
+    public var serviceKeys: [ServiceKey] = []
+    /// The least severe level that is logged (`LOG_LEVEL`).
+    public var logLevel = Logger.Level.info
+    /// How log lines look (`LOG_FORMAT`); nil, or `auto`, decides by whether the output is a terminal.
+    public var logFormat: LogFormat?
+    /// Which requests are logged (`ACCESS_LOG`).
+    public var accessLog = AccessLog.errors
+    /// The rules of each type of session (`SESSION_*`, `RETENTION_DAYS`, and `types` in `sojourn.yaml`).
+    public var policies = SessionPolicies()
+    /// How long the sweep rests between two runs (`SWEEP_INTERVAL`).
+    public var sweepInterval = Duration.seconds(60)
+    /// How much one call may bring or take.
+    public var limits = Limits()
+
+    /// What each setting is and where it came from, in the order of reading; empty where the settings were made by code.
+    public internal(set) var rows: [Row] = []
+    /// What looks like a mistake and is none for certain, such as a name that nothing reads.
+    public internal(set) var warnings: [String] = []
+
+    /// The defaults.
+    public init() {}
+
+    /// Whether browsers reach the server by TLS, so that cookies are `Secure` and named `__Host-session`.
+    public var isSecure: Bool { publicURL?.isSecure ?? (tls != nil) }
+
+    /// What each setting is and where it came from, secrets redacted: for `sojourn check`.
+    public func describe() -> [Row] { rows }
+}
+
+extension Settings {
+    /// A store of sessions.
+    public enum Database: Sendable, Hashable {
+        /// The file at that path.
+        case sqlite(path: String)
+    }
+
+    /// The two files that TLS needs, in PEM.
+    public struct TLSFiles: Sendable, Hashable {
+        /// The path of the certificate with its chain.
+        public var certificate: String
+        /// The path of its private key.
+        public var key: String
+    }
+
+    /// What of the journal a visitor's own token may write and read.
+    public enum ClientJournal: String, Sendable, CaseIterable {
+        /// The input of turns, interactions and feedback.
+        case own
+        /// Responses and recommendations too.
+        case all
+    }
+
+    /// Which requests are logged.
+    public enum AccessLog: String, Sendable, CaseIterable {
+        /// Those that were answered with 500 or above.
+        case errors
+        /// Every one.
+        case all
+        /// None.
+        case off
+    }
+
+    /// How much one call may bring or take.
+    public struct Limits: Sendable, Hashable {
+        /// Bytes of a request's body (`BODY_MAX`): 1 MiB.
+        public var bodyBytesMax = 1_048_576
+        /// Bytes of a session's metadata, and of its claims (`METADATA_MAX`): 16 KiB.
+        public var metadataBytesMax = 16_384
+        /// Elements of one batch (`BATCH_MAX`).
+        public var batchMax = 1_000
+        /// Items that one session may hold (`ITEMS_PER_SESSION_MAX`).
+        public var itemsPerSessionMax = 1_000
+        /// Bytes of each text of a turn (`TURN_TEXT_MAX`): 64 KiB.
+        public var turnTextBytesMax = 65_536
+        /// Rows of one page (`PAGE_MAX`).
+        public var pageRowsMax = 500
+    }
+
+    /// One setting as it was read.
+    public struct Row: Sendable, Hashable {
+        /// The setting's name, as in `PORT` or `types.voice.life`.
+        public var name: String
+        /// Its value, redacted where it is a secret.
+        public var value: String
+        /// Where it stood.
+        public var source: Source
+    }
+
+    /// Where a setting can stand; of two, the one declared first wins.
+    public enum Source: String, Sendable, CaseIterable {
+        /// The command line.
+        case flag
+        /// The process's environment.
+        case environment
+        /// The file `.env` in the folder the server was started in.
+        case environmentFile = ".env"
+        /// The file `sojourn.yaml` there.
+        case file = "sojourn.yaml"
+        /// Nowhere.
+        case standard = "default"
+    }
+}
