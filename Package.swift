@@ -29,6 +29,7 @@ extension Target.Dependency {
     static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL: Self = .product(name: "NIOSSL", package: "swift-nio-ssl")
     static let serviceLifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let swiftCSV: Self = .product(name: "SwiftCSV", package: "SwiftCSV")
     static let tracing: Self = .product(name: "Tracing", package: "swift-distributed-tracing")
 }
 
@@ -58,6 +59,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
     targets: [
         .target(
@@ -82,12 +84,12 @@ let package = Package(
             name: "SojournServer",
             dependencies: [
                 "Sojourn", "SojournHTTP", "SojournSQLite", .configuration, .coreMetrics, .hummingbird, .hummingbirdCore,
-                .hummingbirdTLS, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+                .hummingbirdTLS, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .swiftCSV,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "SojournCLI",
-            dependencies: ["SojournServer", .argumentParser],
+            dependencies: ["Sojourn", "SojournServer", .argumentParser],
             swiftSettings: strict),
         .testTarget(name: "SojournTests", dependencies: ["Sojourn", "SojournTesting"], swiftSettings: strict),
         .testTarget(

@@ -25,9 +25,9 @@ let house: [String: Imports] = [
         ours: ["Sojourn", "SojournHTTP", "SojournSQLite"],
         outside: [
             "AsyncHTTPClient", "Configuration", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "NIOCore",
-            "NIOPosix", "NIOSSL", "ServiceLifecycle",
+            "NIOPosix", "NIOSSL", "ServiceLifecycle", "SwiftCSV",
         ]),
-    "SojournCLI": Imports(ours: ["SojournServer"], outside: ["ArgumentParser"]),
+    "SojournCLI": Imports(ours: ["Sojourn", "SojournServer"], outside: ["ArgumentParser"]),
 ]
 
 /// What every layer may use: the toolchain's modules, and the packages for logs, metrics, traces and collections.

@@ -14,6 +14,10 @@ public struct Item: Sendable, Hashable {
     /// Its category, up to 100 characters; nil for none.
     public let category: String?
 
+    /// The longest name, in characters (Unicode scalars).
+    public static let nameMax = 200
+    /// The longest category, in characters.
+    public static let categoryMax = 100
     /// The numbers that an item may have.
     public static let ids: ClosedRange<ItemID> = 1...9_007_199_254_740_991
 

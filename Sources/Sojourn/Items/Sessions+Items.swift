@@ -9,8 +9,8 @@ extension Sessions {
         try limits.check(count: items.count, field: "items")
         for (index, item) in items.enumerated() {
             try check(item.id, field: "[\(index)].id")
-            try limits.check(name: item.name, field: "[\(index)].name", lengthMax: 200)
-            try limits.check(name: item.category, field: "[\(index)].category")
+            try limits.check(name: item.name, field: "[\(index)].name", lengthMax: Item.nameMax)
+            try limits.check(name: item.category, field: "[\(index)].category", lengthMax: Item.categoryMax)
         }
         return try await store.put(items)
     }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+public import Sojourn
+public import SojournHTTP
+
+/// The service key of a server on SQLite: `service.key` in the data folder, made at the first start, readable by its
+/// owner alone. A store that several servers share takes its keys from `SOJOURN_SERVICE_KEY` instead.
+public struct ServiceKeyFile: Sendable {
+    /// Where the key is kept.
+    public let path: String
+
+    /// The file in a data folder.
+    public init(dataFolder: String) {
+        path = dataFolder + "/service.key"
+    }
+
+    /// The key; nil where none was made yet.
+    ///
+    /// - Throws: `storeDamaged` where the file holds no key.
+    public func read() throws -> ServiceKey? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        let text = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        guard let key = ServiceKey(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+            throw SojournError(
+                .storeDamaged,
+                "\(path) cannot be read or holds no service key. Delete it, and the next start makes a new one.")
+        }
+        return key
+    }
+
+    /// The key, made now where there is none. Of two processes that make one at once both get the same.
+    public func readOrMake(random: RandomSource = .system) throws -> ServiceKey {
+        if let key = try read() { return key }
+        let key = ServiceKey.new(random: random)
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            let draft = "\(path).\(ProcessInfo.processInfo.processIdentifier)"
+            defer { try? FileManager.default.removeItem(atPath: draft) }
+            guard
+                FileManager.default.createFile(
+                    atPath: draft, contents: Data((key.secret + "\n").utf8), attributes: [.posixPermissions: 0o600])
+            else { throw CocoaError(.fileWriteUnknown) }
+            // A hard link, unlike a rename, fails where the other process was first.
+            try FileManager.default.linkItem(atPath: draft, toPath: path)
+        } catch {
+            if let key = try read() { return key }
+            throw SojournError(.storeFull, "The service key could not be written to \(path).", underlying: error)
+        }
+        return key
+    }
+}
+
+extension ServiceKey {
+    /// A new key with 256 random bits.
+    public static func new(random: RandomSource = .system) -> ServiceKey {
+        let bytes = (0..<4).flatMap { _ in
+            let word = random.next()
+            return (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
+        }
+        guard let key = ServiceKey(prefix + Base64URL.encode(bytes)) else {
+            preconditionFailure("32 bytes in base64url after the prefix make a service key")
+        }
+        return key
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+public import Sojourn
+public import SojournSQLite
+
+/// The store that the settings name, opened, with the façade and the sweep over it.
+public struct OpenStore: Sendable {
+    /// Every feature, for the server and for the commands beside it.
+    public let sessions: Sessions
+    /// The sweep, which runs where somebody runs it.
+    public let sweeper: Sweeper
+    /// The store itself, for what only it can do.
+    public let sqlite: SQLiteStore
+
+    /// Opens the store.
+    ///
+    /// - Parameter makingIt: whether a database that is not there is made; a command that only reads asks for none.
+    /// - Throws: `SojournError` with code `storeUnavailable` where there is none and none is to be made, and what the
+    ///   store throws on opening.
+    public init(_ settings: Settings, makingIt: Bool) throws {
+        switch settings.database {
+        case .sqlite(let path):
+            guard makingIt || FileManager.default.fileExists(atPath: path) else {
+                throw SojournError(
+                    .storeUnavailable,
+                    "There is no database at \(path): `sojourn init` makes one, and so does `sojourn serve`.")
+            }
+            sqlite = try SQLiteStore(path: path)
+        }
+        sessions = Sessions(store: sqlite, policies: settings.policies, limits: settings.limits)
+        var pace = Sweeper.Pace()
+        pace.interval = settings.sweepInterval
+        sweeper = Sweeper(sessions: sessions, pace: pace)
+    }
+}

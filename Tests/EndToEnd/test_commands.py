@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands beside a running server, and what they say when something is wrong."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+import unittest
+
+from sojourn import BINARY, Server
+
+
+class CommandsTest(unittest.TestCase):
+    def test_commands_work_beside_the_server(self):
+        with Server() as server:
+            catalogue = server.folder / "foods.csv"
+            catalogue.write_text('\ufeffid,name,category\n1,Kimchi,vegetable\n2,"Tofu, soft",protein\n3,두부,\n')
+            self.assertIn("Added 3", server.command("items", "import", str(catalogue)).stdout)
+            self.assertIn("unchanged 3", server.command("items", "import", str(catalogue)).stdout)
+            self.assertIn("두부", server.command("items", "search", "두").stdout)
+
+            session = server.create(type="chat")
+            listed = json.loads(server.command("sessions", "list", "--json").stdout)
+            self.assertEqual([row["session_id"] for row in listed["items"]], [session["session_id"]])
+            self.assertIn(session["session_id"], server.command("sessions", "list").stdout)
+            shown = json.loads(server.command("sessions", "show", session["session_id"], "--json").stdout)
+            self.assertEqual(shown["status"], "active")
+
+            self.assertEqual(server.call("GET", "/v1/session", token=session["token"]).status, 200)
+            server.command("sessions", "end", session["session_id"])
+            deadline = time.monotonic() + 1
+            while server.call("GET", "/v1/session", token=session["token"]).status != 401:
+                self.assertLess(time.monotonic(), deadline, "the server learns of an end within a second")
+            why = server.command("sessions", "why", session["session_id"]).stdout
+            self.assertIn("created", why)
+            self.assertRegex(why, r"ended +cli")
+
+            stats = json.loads(server.command("stats", "--json").stdout)
+            self.assertEqual((stats["active_sessions"], stats["ended_sessions"]), (0, 1))
+            self.assertIn("total", server.command("stats").stdout)
+            self.assertEqual(json.loads(server.command("cleanup", "--dry-run", "--json").stdout)["deleted"], 0)
+            self.assertIn("deleted", server.command("cleanup").stdout)
+            self.assertTrue(json.loads(server.command("check", "--json").stdout)["good"])
+            self.assertTrue(server.command("key", "show").stdout.startswith("sjk_"))
+
+            copy = server.folder / "copy.db"
+            server.command("backup", str(copy))
+            with sqlite3.connect(copy) as db:
+                self.assertEqual(db.execute("SELECT count(*) FROM session_master").fetchone()[0], 1)
+            again = server.command("backup", str(copy), check=False)
+            self.assertEqual(again.returncode, 1)
+
+    def test_a_second_server_names_the_first(self):
+        with Server() as server:
+            second = Server(folder=server.folder, PORT="0")
+            done = subprocess.run(
+                [BINARY, "serve", "--data", second.data, "--port", "0"], cwd=server.folder,
+                env=server.environment, capture_output=True, text=True, timeout=20)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(str(server.process.pid), done.stderr)
+
+    def test_it_stops_cleanly_when_told_to(self):
+        with Server() as server:
+            session = server.create()
+            self.assertEqual(server.stop(signal.SIGTERM), 0)
+            server.start()
+            self.assertEqual(server.call("GET", "/v1/session", token=session["token"]).status, 200)
+
+    def test_bad_input_is_told_on_standard_error(self):
+        with Server() as server:
+            bad = server.folder / "bad.csv"
+            bad.write_text("id,name,category\n1,Kimchi,\nx,Tofu,\n3,,\n")
+            for words, said in [
+                (["items", "import", str(bad)], "row 3"),
+                (["items", "import", "/nowhere.csv"], "cannot be read"),
+                (["sessions", "show", "0193b5a0-0000-7000-8000-000000000000"], "no such session"),
+                (["sessions", "show", "nonsense"], "UUID"),
+                (["sessions", "list", "--limit", "0"], "limit"),
+            ]:
+                done = server.command(*words, check=False)
+                self.assertNotEqual(done.returncode, 0, words)
+                self.assertIn(said, done.stderr, words)
+                self.assertEqual(done.stdout, "", words)
+            self.assertEqual(json.loads(server.command("items", "search", "--json").stdout)["items"], [])
+
+    def test_wrong_settings_are_all_named(self):
+        with Server() as server:
+            environment = {**server.environment, "PORT": "many", "TRUSTED_PROXIES": "10.0.0.0/99", "SESSION_LIFE": "-1"}
+            done = subprocess.run(
+                [BINARY, "check"], cwd=server.folder, env=environment, capture_output=True, text=True, timeout=20)
+            self.assertEqual(done.returncode, 1)
+            for name in ["PORT", "TRUSTED_PROXIES", "SESSION_LIFE"]:
+                self.assertIn(name, done.stderr)
+
+    def test_without_a_database_nothing_is_made(self):
+        with Server() as server:
+            empty = server.folder / "empty"
+            done = subprocess.run(
+                [BINARY, "stats", "--data", empty], cwd=server.folder, env=server.environment, capture_output=True,
+                text=True, timeout=20)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("sojourn init", done.stderr)
+            self.assertFalse(os.path.exists(empty))
+
+
+if __name__ == "__main__":
+    unittest.main()
