@@ -2,6 +2,7 @@
 internal import Configuration
 internal import Logging
 internal import Sojourn
+internal import SojournHTTP
 
 extension Settings {
     /// Reads every setting from layers of sources, the strongest first.

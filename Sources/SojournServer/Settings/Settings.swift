@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Logging
 public import Sojourn
+public import SojournHTTP
 
 /// Everything an operator can decide, read once at the start. With nothing set at all, each property has the default
 /// written here, and the server runs on one file below `./data`.

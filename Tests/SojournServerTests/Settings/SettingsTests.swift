@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import Logging
 import Sojourn
+import SojournHTTP
 import Testing
 
 @testable import SojournServer
