@@ -32,7 +32,7 @@ let house: [String: Imports] = [
 
 /// What every layer may use: the toolchain's modules, and the packages for logs, metrics, traces and collections.
 let everywhere: Set<String> = [
-    "Swift", "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Synchronization",
+    "Swift", "Foundation", "FoundationEssentials", "Dispatch", "Synchronization", "Glibc", "Musl", "Darwin",
     "Logging", "CoreMetrics", "Metrics", "Instrumentation", "ServiceContextModule", "Tracing",
     "Collections", "DequeModule", "HeapModule", "OrderedCollections",
 ]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import Sojourn
+internal import SojournHTTP
 
 extension Grammar where Value == Settings.Database {
     /// The address of a database. What is refused may hold a password: only its scheme is shown.

@@ -2,6 +2,7 @@
 internal import Configuration
 internal import Logging
 internal import Sojourn
+internal import SojournHTTP
 
 extension Settings {
     /// Reads every setting from layers of sources, the strongest first.
@@ -10,7 +11,8 @@ extension Settings {
     init(_ layers: [SettingsReader.Layer]) throws(SettingsError) {
         var reader = SettingsReader(layers)
         read(&reader)
-        rows = reader.rows
+        // What a type takes over from the standard policy is shown there.
+        rows = reader.rows.filter { !$0.name.hasPrefix("types.") || $0.source != .standard }
         if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
     }
 
@@ -69,6 +71,10 @@ extension Settings {
             guard names.all.contains(where: reader.isSet) else { continue }
             policies.byType[type] = Self.policy(names, &reader, base: policies.standard)
         }
+        policies.sessionsPerUserMax = reader.read(
+            "SESSIONS_PER_USER", Grammar<Int>.number(1...1_000_000).or("none"), default: policies.sessionsPerUserMax)
+        policies.rotationGrace = reader.read(
+            "SESSION_ROTATION_GRACE", .duration(from: .zero), default: policies.rotationGrace)
         sweepInterval = reader.read("SWEEP_INTERVAL", .duration(), default: sweepInterval)
     }
 
@@ -81,9 +87,6 @@ extension Settings {
         policy.absoluteLife = reader.read(
             names.absoluteLife, Grammar<Duration>.duration().or("none"), default: base.absoluteLife)
         policy.renewal = reader.read(names.renewal, .word, default: base.renewal)
-        policy.sessionsPerUserMax = reader.read(
-            names.perUser, Grammar<Int>.number(1...1_000_000).or("none"), default: base.sessionsPerUserMax)
-        policy.rotationGrace = reader.read(names.grace, .duration(from: .zero), default: base.rotationGrace)
         policy.retention = reader.read(names.retention, .retention, default: base.retention)
         return policy
     }
@@ -92,37 +95,34 @@ extension Settings {
     private mutating func readLimits(_ reader: inout SettingsReader) {
         let bytes = Grammar<Int>.bytes(1_024...67_108_864)
         let counts = Grammar<Int>.number(1...100_000)
-        limits.bodyBytesMax = reader.read("BODY_MAX", bytes, default: limits.bodyBytesMax)
-        limits.metadataBytesMax = reader.read("METADATA_MAX", bytes, default: limits.metadataBytesMax)
+        bodyBytesMax = reader.read("BODY_MAX", bytes, default: bodyBytesMax)
+        limits.documentBytesMax = reader.read("METADATA_MAX", bytes, default: limits.documentBytesMax)
         limits.batchMax = reader.read("BATCH_MAX", counts, default: limits.batchMax)
-        limits.itemsPerSessionMax = reader.read("ITEMS_PER_SESSION_MAX", counts, default: limits.itemsPerSessionMax)
-        limits.turnTextBytesMax = reader.read("TURN_TEXT_MAX", bytes, default: limits.turnTextBytesMax)
-        limits.pageRowsMax = reader.read("PAGE_MAX", .number(1...10_000), default: limits.pageRowsMax)
+        limits.heldItemsMax = reader.read("ITEMS_PER_SESSION_MAX", counts, default: limits.heldItemsMax)
+        limits.turnBytesMax = reader.read("TURN_TEXT_MAX", bytes, default: limits.turnBytesMax)
+        limits.pageMax = reader.read("PAGE_MAX", .number(1...10_000), default: limits.pageMax)
     }
 }
 
 extension Settings {
     /// The names of the settings that make up one policy.
     private struct PolicyNames {
-        /// Its life, absolute life and renewal.
-        var life, absoluteLife, renewal: String
-        /// Its sessions per user, grace of rotation and retention.
-        var perUser, grace, retention: String
+        /// Its life, absolute life, renewal and retention.
+        var life, absoluteLife, renewal, retention: String
 
         /// All of them.
-        var all: [String] { [life, absoluteLife, renewal, perUser, grace, retention] }
+        var all: [String] { [life, absoluteLife, renewal, retention] }
 
         /// Those of the policy that holds for every type.
         static let standard = PolicyNames(
             life: "SESSION_LIFE", absoluteLife: "SESSION_ABSOLUTE_LIFE", renewal: "SESSION_RENEWAL",
-            perUser: "SESSIONS_PER_USER", grace: "SESSION_ROTATION_GRACE", retention: "RETENTION_DAYS")
+            retention: "RETENTION_DAYS")
 
         /// Those of one type.
         static func own(of type: SessionType) -> PolicyNames {
             let start = "types.\(type.rawValue)."
             return PolicyNames(
                 life: start + "life", absoluteLife: start + "absolute_life", renewal: start + "renewal",
-                perUser: start + "sessions_per_user", grace: start + "rotation_grace",
                 retention: start + "retention_days")
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Logging
 public import Sojourn
+public import SojournHTTP
 
 /// Everything an operator can decide, read once at the start. With nothing set at all, each property has the default
 /// written here, and the server runs on one file below `./data`.
@@ -41,7 +42,10 @@ public struct Settings: Sendable {
     public var policies = SessionPolicies()
     /// How long the sweep rests between two runs (`SWEEP_INTERVAL`).
     public var sweepInterval = Duration.seconds(60)
-    /// How much one call may bring or take.
+    /// Bytes of a request's body (`BODY_MAX`).
+    public var bodyBytesMax = 1_048_576
+    /// How much one call may bring or take (`METADATA_MAX`, `BATCH_MAX`, `ITEMS_PER_SESSION_MAX`, `TURN_TEXT_MAX`,
+    /// `PAGE_MAX`).
     public var limits = Limits()
 
     /// What each setting is and where it came from, in the order of reading; empty where the settings were made by code.
@@ -90,22 +94,6 @@ extension Settings {
         case all
         /// None.
         case off
-    }
-
-    /// How much one call may bring or take.
-    public struct Limits: Sendable, Hashable {
-        /// Bytes of a request's body (`BODY_MAX`): 1 MiB.
-        public var bodyBytesMax = 1_048_576
-        /// Bytes of a session's metadata, and of its claims (`METADATA_MAX`): 16 KiB.
-        public var metadataBytesMax = 16_384
-        /// Elements of one batch (`BATCH_MAX`).
-        public var batchMax = 1_000
-        /// Items that one session may hold (`ITEMS_PER_SESSION_MAX`).
-        public var itemsPerSessionMax = 1_000
-        /// Bytes of each text of a turn (`TURN_TEXT_MAX`): 64 KiB.
-        public var turnTextBytesMax = 65_536
-        /// Rows of one page (`PAGE_MAX`).
-        public var pageRowsMax = 500
     }
 
     /// One setting as it was read.

@@ -2,6 +2,7 @@
 import Foundation
 import Logging
 import Sojourn
+import SojournHTTP
 import Testing
 
 @testable import SojournServer

@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import Logging
 import Sojourn
+import SojournHTTP
 import Testing
 
 @testable import SojournServer
@@ -15,7 +16,7 @@ import Testing
         #expect(settings.port == 8080)
         #expect(settings.database == .sqlite(path: "./data/sojourn.db"))
         #expect(settings.policies == SessionPolicies())
-        #expect(settings.limits == Settings.Limits())
+        #expect(settings.limits == Limits())
         #expect(settings.sweepInterval == .seconds(60))
         #expect(settings.createLimitPerMinute == 60)
         #expect(settings.accessLog == .errors)
@@ -47,12 +48,12 @@ import Testing
         #expect(settings.policies.standard.life == .seconds(90))
         #expect(settings.policies.standard.absoluteLife == .days(30))
         #expect(settings.policies.standard.renewal == .onAccess)
-        #expect(settings.policies.standard.sessionsPerUserMax == 5)
-        #expect(settings.policies.standard.rotationGrace == .zero)
+        #expect(settings.policies.sessionsPerUserMax == 5)
+        #expect(settings.policies.rotationGrace == .zero)
         #expect(settings.policies.standard.retention == .never)
         #expect(settings.sweepInterval == .seconds(900))
-        #expect(settings.limits.bodyBytesMax == 2_097_152)
-        #expect(settings.limits.pageRowsMax == 100)
+        #expect(settings.bodyBytesMax == 2_097_152)
+        #expect(settings.limits.pageMax == 100)
     }
 
     @Test("what is set to nothing has its default, and hides the layers below") func emptyValue() throws {
@@ -131,7 +132,8 @@ import Testing
         #expect(settings.policies[.chat].life == .seconds(3_600))
         #expect(settings.policies[.voice].life == .seconds(600))
         #expect(settings.policies[.voice].retention == .after(.zero))
-        #expect(settings.policies[.voice].rotationGrace == .seconds(10))
+        #expect(settings.policies[.voice].renewal == .onWrite)
+        #expect(settings.describe().map(\.name).filter { $0.hasPrefix("types.") }.count == 2)
         #expect(settings.policies.byType.keys.map(\.rawValue) == ["voice"])
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import SojournHTTP
 import Testing
-
-@testable import SojournServer
 
 /// Ranges of addresses hold what they should, and no text that is none.
 @Suite("Address ranges") struct AddressRangeTests {
