@@ -91,6 +91,9 @@ let package = Package(
             name: "SojournCLI",
             dependencies: ["Sojourn", "SojournServer", .argumentParser],
             swiftSettings: strict),
+        .executableTarget(
+            name: "BareServer", dependencies: [.hummingbird, .logging], path: "Benchmarks/BareServer",
+            swiftSettings: strict),
         .testTarget(name: "SojournTests", dependencies: ["Sojourn", "SojournTesting"], swiftSettings: strict),
         .testTarget(
             name: "SojournSQLiteTests", dependencies: ["SojournSQLite", "SojournTesting", .grdb], swiftSettings: strict),
