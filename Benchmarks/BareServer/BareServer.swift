@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Hummingbird
+internal import Logging
 
 /// The floor of `script/bench http`: one Hummingbird route without middleware that answers fixed JSON.
 ///

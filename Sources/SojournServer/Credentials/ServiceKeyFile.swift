@@ -37,7 +37,7 @@ public struct ServiceKeyFile: Sendable {
         do {
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            let draft = "\(path).\(ProcessInfo.processInfo.processIdentifier)"
+            let draft = "\(path).\(UUID().uuidString)"
             defer { try? FileManager.default.removeItem(atPath: draft) }
             guard
                 FileManager.default.createFile(

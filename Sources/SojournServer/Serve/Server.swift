@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import Hummingbird
+internal import HummingbirdCore
+internal import HummingbirdTLS
+internal import Logging
+internal import Metrics
+internal import NIOCore
+internal import NIOSSL
+internal import ServiceLifecycle
+internal import Sojourn
+internal import SojournHTTP
+internal import SojournSQLite
+
+/// The server: the settings' store behind HTTP, with the sweep beside it, until it is told to stop.
+public struct Server: Sendable {
+    private let settings: Settings
+
+    /// A server that has not begun.
+    public init(_ settings: Settings) {
+        self.settings = settings
+    }
+
+    /// Serves until SIGTERM or SIGINT, then finishes the requests under way and returns. Sets up the process's logs and
+    /// metrics, so it can be called once in a process.
+    ///
+    /// - Throws: `SojournError` where another server holds the database, the store does not open, the certificate cannot
+    ///   be read, or the port is taken.
+    public func run() async throws {
+        let metrics = PrometheusRegistry()
+        MetricsSystem.bootstrap(metrics)
+        let format = settings.logFormat ?? .automatic
+        LoggingSystem.bootstrap { [level = settings.logLevel] label in
+            LineLogHandler(label: label, level: level, format: format)
+        }
+        let logger = Logger(label: "sojourn")
+        for warning in settings.warnings { logger.warning("\(warning)") }
+
+        let lock = try takeLock()
+        let store = try OpenStore(settings, makingIt: true)
+        let keys = try serviceKeys(logger)
+        let api = SojournAPI(
+            sessions: store.sessions, configuration: http(keys: keys, metrics: metrics, sweeper: store.sweeper))
+        let application = Application(
+            router: api.makeRouter(), server: try channel(),
+            configuration: .init(
+                address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024),
+            services: [store.sweeper],
+            onServerRunning: { [settings] channel in
+                logger.info(
+                    "serving",
+                    metadata: [
+                        "address": "\(settings.tls == nil ? "http" : "https")://\(settings.host)",
+                        "port": "\(channel.localAddress?.port ?? settings.port)",
+                        "database": "\(store.sqlite.path)", "pid": "\(ProcessInfo.processInfo.processIdentifier)",
+                    ])
+            },
+            logger: Self.frameworkLogger)
+        do {
+            try await application.runService()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw SojournError(
+                .storeUnavailable,
+                "\(settings.host):\(settings.port) is taken by another program: choose another PORT, or 0 for a free one.")
+        }
+        try store.sqlite.close()
+        withExtendedLifetime(lock) {}
+        logger.info("stopped")
+    }
+
+    /// The framework's own lines: its requests are logged by us.
+    private static var frameworkLogger: Logger {
+        var logger = Logger(label: "sojourn.server")
+        logger.logLevel = max(logger.logLevel, .notice)
+        return logger
+    }
+
+    private func takeLock() throws -> ServerLock {
+        switch settings.database {
+        case .sqlite(let path):
+            let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            } catch {
+                throw SojournError(.storeFull, "The data folder \(folder) cannot be made.", underlying: error)
+            }
+            return try ServerLock(for: path)
+        }
+    }
+
+    private func serviceKeys(_ logger: Logger) throws -> [ServiceKey] {
+        guard settings.serviceKeys.isEmpty else { return settings.serviceKeys }
+        let file = ServiceKeyFile(dataFolder: settings.dataFolder)
+        if try file.read() == nil { logger.info("a service key is made", metadata: ["file": "\(file.path)"]) }
+        return [try file.readOrMake()]
+    }
+
+    private func http(keys: [ServiceKey], metrics: PrometheusRegistry, sweeper: Sweeper) -> HTTPConfiguration {
+        var http = HTTPConfiguration()
+        http.bodyBytesMax = settings.bodyBytesMax
+        http.publicOrigin = settings.publicURL
+        http.servesTLS = settings.tls != nil
+        http.trustedProxies = settings.trustedProxies
+        http.allowedOrigins = Set(settings.corsOrigins)
+        http.createsPerMinute = settings.createLimitPerMinute
+        http.clientJournal = settings.clientJournal
+        http.serviceKeys = keys
+        http.accessLog = settings.accessLog
+        http.metricsText = { metrics.render() }
+        http.sweepNow = { sweeper.trigger() }
+        return http
+    }
+
+    private func channel() throws -> HTTPServerBuilder {
+        let plain = HTTPServerBuilder.http1(
+            configuration: .init(
+                additionalChannelHandlers: [SilentConnectionHandler()], idleTimeout: .seconds(75),
+                httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 64 * 1024)))
+        guard let files = settings.tls else { return plain }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(files.certificate).map(NIOSSLCertificateSource.certificate)
+            let key = try NIOSSLPrivateKey(file: files.key, format: .pem)
+            var tls = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
+            tls.minimumTLSVersion = .tlsv12
+            return try .tls(plain, tlsConfiguration: tls)
+        } catch {
+            throw SojournError(
+                .invalidInput,
+                "TLS_CERT and TLS_KEY must be PEM files that belong together: \(files.certificate) and \(files.key) "
+                    + "cannot be used.", field: "TLS_CERT", underlying: error)
+        }
+    }
+}
