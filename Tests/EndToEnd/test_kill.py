@@ -31,15 +31,17 @@ class Caller(threading.Thread):
         self.odd = []
 
     def run(self):
+        connection = self.server.connect()
         try:
-            connection = self.server.connect()
             while True:
                 self.step(connection)
         except OSError:
-            return  # the server was killed
+            pass  # the server was killed
         except Exception as error:  # a half answer of the killed server is no answer
             if self.server.process.poll() is None:
                 self.odd.append(repr(error))
+        finally:
+            connection.close()
 
     def step(self, connection):
         live = [pair for pair in self.created if pair[0] not in self.ending]
@@ -118,6 +120,7 @@ class KillTest(unittest.TestCase):
             if session not in caller.ending:
                 turns = [row["id"] for row in call("GET", "/v1/session/conversations?limit=500", token).json["items"]]
                 self.assertIn(turn, turns)
+        connection.close()
         return len(caller.created) + len(caller.items) + len(caller.turns) + len(caller.ended)
 
 

@@ -41,6 +41,7 @@ class SecretsTest(unittest.TestCase):
                 answer = server.call("GET", GETS[number % len(GETS)], connection=connection)
                 self.assertLess(answer.status, 500)
                 self.assertNotIn("Set-Cookie", answer.headers)
+            connection.close()
             self.assertEqual(self.rows(server), before)
 
     def test_a_thousand_garbage_tokens_are_401_and_store_nothing(self):
@@ -51,6 +52,7 @@ class SecretsTest(unittest.TestCase):
                 headers = {"token": text} if number % 2 else {"Cookie": f"session={text}"}
                 answer = server.call("GET", "/v1/session", connection=connection, **headers)
                 self.assertEqual(answer.status, 401, text)
+            connection.close()
             self.assertEqual(self.rows(server), before)
 
     def test_no_issued_secret_stands_anywhere(self):

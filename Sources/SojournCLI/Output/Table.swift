@@ -62,7 +62,7 @@ extension String {
 extension Timestamp {
     /// The moment for people: UTC, to the second.
     var shown: String {
-        text.prefix(19).replacing("T", with: " ")
+        String(text.prefix(19).replacing("T", with: " "))
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import ArgumentParser
-internal import Sojourn
+public import ArgumentParser
+public import Sojourn
 internal import SojournServer
 
 /// `sojourn sessions`.

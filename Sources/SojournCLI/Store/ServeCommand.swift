@@ -36,7 +36,7 @@ struct InitCommand: OperatorCommand {
         let store = try OpenStore(settings, makingIt: true)
         try await store.sessions.ping()
         if settings.serviceKeys.isEmpty { _ = try ServiceKeyFile(dataFolder: settings.dataFolder).readOrMake() }
-        Terminal.say("\(store.sqlite.path) is ready.")
+        Terminal.say("\(store.place) is ready.")
     }
 }
 
@@ -54,13 +54,7 @@ struct KeyCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func work() async throws {
-            let settings = try await store.settings()
-            let file = ServiceKeyFile(dataFolder: settings.dataFolder)
-            guard let key = try settings.serviceKeys.first ?? file.read() else {
-                throw SojournError(
-                    .storeUnavailable, "There is no service key at \(file.path) yet: the first `sojourn serve` makes it.")
-            }
-            Terminal.say(key.secret)
+            Terminal.say(try ServiceKeyFile.text(for: try await store.settings()))
         }
     }
 
@@ -71,7 +65,7 @@ struct KeyCommand: AsyncParsableCommand {
             discussion: "Several keys, set apart by commas, are valid at once: add the new one, then drop the old.")
 
         func work() async throws {
-            Terminal.say(ServiceKey.new().secret)
+            Terminal.say(ServiceKeyFile.newText())
         }
     }
 }
@@ -93,8 +87,8 @@ struct BackupCommand: OperatorCommand {
     func work() async throws {
         let store = try await store.open()
         let progress = Progress("backup", of: 100)
-        try await store.sqlite.backup(to: file) { share in progress.show(Int(share * 100)) }
+        try await store.backup(to: file) { share in progress.show(Int(share * 100)) }
         progress.finish()
-        Terminal.say("\(file) holds a checked copy of \(store.sqlite.path).")
+        Terminal.say("\(file) holds a checked copy of \(store.place).")
     }
 }

@@ -32,7 +32,7 @@ public struct ServiceKeyFile: Sendable {
     /// The key, made now where there is none. Of two processes that make one at once both get the same.
     public func readOrMake(random: RandomSource = .system) throws -> ServiceKey {
         if let key = try read() { return key }
-        let key = ServiceKey.new(random: random)
+        let key = ServiceKey(random: random)
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         do {
             try FileManager.default.createDirectory(
@@ -41,7 +41,7 @@ public struct ServiceKeyFile: Sendable {
             defer { try? FileManager.default.removeItem(atPath: draft) }
             guard
                 FileManager.default.createFile(
-                    atPath: draft, contents: Data((key.secret + "\n").utf8), attributes: [.posixPermissions: 0o600])
+                    atPath: draft, contents: Data((key.text + "\n").utf8), attributes: [.posixPermissions: 0o600])
             else { throw CocoaError(.fileWriteUnknown) }
             // A hard link, unlike a rename, fails where the other process was first.
             try FileManager.default.linkItem(atPath: draft, toPath: path)
@@ -51,18 +51,21 @@ public struct ServiceKeyFile: Sendable {
         }
         return key
     }
-}
 
-extension ServiceKey {
-    /// A new key with 256 random bits.
-    public static func new(random: RandomSource = .system) -> ServiceKey {
-        let bytes = (0..<4).flatMap { _ in
-            let word = random.next()
-            return (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
+    /// The text of the key in force: the first that the settings name, else the file's. A secret.
+    ///
+    /// - Throws: `storeUnavailable` where none was made yet; `storeDamaged` as `read()`.
+    public static func text(for settings: Settings) throws -> String {
+        let file = ServiceKeyFile(dataFolder: settings.dataFolder)
+        guard let key = try settings.serviceKeys.first ?? file.read() else {
+            throw SojournError(
+                .storeUnavailable, "There is no service key at \(file.path) yet: the first `sojourn serve` makes it.")
         }
-        guard let key = ServiceKey(prefix + Base64URL.encode(bytes)) else {
-            preconditionFailure("32 bytes in base64url after the prefix make a service key")
-        }
-        return key
+        return key.text
+    }
+
+    /// The text of a new key of 256 random bits, kept nowhere.
+    public static func newText() -> String {
+        ServiceKey(random: .system).text
     }
 }

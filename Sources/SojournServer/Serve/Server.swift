@@ -53,10 +53,10 @@ public struct Server: Sendable {
                     metadata: [
                         "address": "\(settings.tls == nil ? "http" : "https")://\(settings.host)",
                         "port": "\(channel.localAddress?.port ?? settings.port)",
-                        "database": "\(store.sqlite.path)", "pid": "\(ProcessInfo.processInfo.processIdentifier)",
+                        "database": "\(store.place)", "pid": "\(ProcessInfo.processInfo.processIdentifier)",
                     ])
             },
-            logger: Self.frameworkLogger)
+            logger: Logger(label: "sojourn.http"))
         do {
             try await application.runService()
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
@@ -64,16 +64,9 @@ public struct Server: Sendable {
                 .storeUnavailable,
                 "\(settings.host):\(settings.port) is taken by another program: choose another PORT, or 0 for a free one.")
         }
-        try store.sqlite.close()
+        try store.close()
         withExtendedLifetime(lock) {}
         logger.info("stopped")
-    }
-
-    /// The framework's own lines: its requests are logged by us.
-    private static var frameworkLogger: Logger {
-        var logger = Logger(label: "sojourn.server")
-        logger.logLevel = max(logger.logLevel, .notice)
-        return logger
     }
 
     private func takeLock() throws -> ServerLock {

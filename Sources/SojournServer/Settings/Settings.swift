@@ -21,11 +21,11 @@ public struct Settings: Sendable {
     /// The certificate to serve TLS with (`TLS_CERT`, `TLS_KEY`); nil serves without.
     public var tls: TLSFiles?
     /// Where browsers find the server (`PUBLIC_URL`); nil where it is not behind a proxy that terminates TLS.
-    public var publicURL: WebOrigin?
+    public var publicURL: Origin?
     /// The proxies whose `Forwarded` and `X-Forwarded-*` are believed (`TRUSTED_PROXIES`).
     public var trustedProxies: [AddressRange] = []
     /// The foreign origins whose pages may call with cookies (`CORS_ORIGINS`).
-    public var corsOrigins: [WebOrigin] = []
+    public var corsOrigins: [Origin] = []
     /// How many sessions one client may create in a minute (`CREATE_LIMIT`); 0 for any number.
     public var createLimitPerMinute = 60
     /// What of the journal a visitor's own token may write and read (`CLIENT_JOURNAL`).
@@ -76,24 +76,6 @@ extension Settings {
         public var certificate: String
         /// The path of its private key.
         public var key: String
-    }
-
-    /// What of the journal a visitor's own token may write and read.
-    public enum ClientJournal: String, Sendable, CaseIterable {
-        /// The input of turns, interactions and feedback.
-        case own
-        /// Responses and recommendations too.
-        case all
-    }
-
-    /// Which requests are logged.
-    public enum AccessLog: String, Sendable, CaseIterable {
-        /// Those that were answered with 500 or above.
-        case errors
-        /// Every one.
-        case all
-        /// None.
-        case off
     }
 
     /// One setting as it was read.

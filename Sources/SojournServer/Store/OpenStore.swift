@@ -2,7 +2,7 @@
 
 internal import Foundation
 public import Sojourn
-public import SojournSQLite
+internal import SojournSQLite
 
 /// The store that the settings name, opened, with the façade and the sweep over it.
 public struct OpenStore: Sendable {
@@ -10,8 +10,7 @@ public struct OpenStore: Sendable {
     public let sessions: Sessions
     /// The sweep, which runs where somebody runs it.
     public let sweeper: Sweeper
-    /// The store itself, for what only it can do.
-    public let sqlite: SQLiteStore
+    private let sqlite: SQLiteStore
 
     /// Opens the store.
     ///
@@ -32,5 +31,21 @@ public struct OpenStore: Sendable {
         var pace = Sweeper.Pace()
         pace.interval = settings.sweepInterval
         sweeper = Sweeper(sessions: sessions, pace: pace)
+    }
+
+    /// Where the store is, for people: the path of its file.
+    public var place: String { sqlite.path }
+
+    /// Copies the store as of one moment to a new file, checked, while it is in use.
+    ///
+    /// - Parameter progress: told the share that is done, 0 to 1.
+    /// - Throws: `SojournError` with code `invalidInput` where the file exists; what the store throws.
+    public func backup(to path: String, progress: @escaping @Sendable (Double) -> Void) async throws {
+        try await sqlite.backup(to: path, progress: progress)
+    }
+
+    /// Closes the store: what is under way is finished, and later calls throw `storeUnavailable`.
+    public func close() throws {
+        try sqlite.close()
     }
 }

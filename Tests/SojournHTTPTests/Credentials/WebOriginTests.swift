@@ -3,7 +3,7 @@ import SojournHTTP
 import Testing
 
 /// Origins are compared as browsers spell them, and nothing but an origin is taken for one.
-@Suite("Web origins") struct WebOriginTests {
+@Suite("Web origins") struct OriginTests {
     @Test(
         "an origin reads as browsers send it",
         arguments: [
@@ -12,7 +12,7 @@ import Testing
             ("HTTP://localhost:3000", "http://localhost:3000"), ("http://[::1]:8080", "http://[::1]:8080"),
         ])
     func reads(text: String, origin: String) {
-        #expect(WebOrigin(text)?.description == origin)
+        #expect(Origin(text)?.description == origin)
     }
 
     @Test(
@@ -22,6 +22,6 @@ import Testing
             "https://u:p@a", "https://a:0", "https://a:65536", "https://a b",
         ])
     func refused(text: String) {
-        #expect(WebOrigin(text) == nil)
+        #expect(Origin(text) == nil)
     }
 }
