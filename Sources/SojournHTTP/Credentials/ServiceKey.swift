@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Crypto
+
 /// A key that a trusted service shows. It does not print: a description, a dump or a log line says `<redacted>` (law 10).
 public struct ServiceKey: Sendable, Hashable {
     /// What every key begins with, so that scanners for leaked secrets know it.
@@ -25,4 +27,13 @@ extension ServiceKey: CustomStringConvertible, CustomDebugStringConvertible, Cus
     public var debugDescription: String { description }
     /// A mirror without children.
     public var customMirror: Mirror { Mirror(self, children: [], displayStyle: .struct) }
+}
+
+extension ServiceKey {
+    /// Whether this is the key that somebody presented, in a time that tells nothing about it: digests are compared,
+    /// of the same length whatever was presented, and to the last byte.
+    func matches(_ presented: some StringProtocol) -> Bool {
+        let own = SHA256.hash(data: Array(secret.utf8))
+        return zip(own, SHA256.hash(data: Array(presented.utf8))).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    }
 }

@@ -29,3 +29,8 @@ extension WebOrigin: CustomStringConvertible {
         "\(isSecure ? "https" : "http")://\(host)" + (port.map { ":\($0)" } ?? "")
     }
 }
+
+extension WebOrigin {
+    /// Host and port, as a request's `Host` has them.
+    var authority: String { host + (port.map { ":\($0)" } ?? "") }
+}

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
 internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#else
+internal import Darwin
+#endif
 
 /// An IPv4 or IPv6 address. An IPv4 address that came in IPv6's clothes (`::ffff:192.0.2.1`) is the IPv4 address.
 public struct IPAddress: Sendable, Hashable {
@@ -24,6 +31,26 @@ public struct IPAddress: Sendable, Hashable {
             return nil
         }
     }
+}
+
+extension IPAddress: CustomStringConvertible {
+    /// The address in numbers, IPv6 by RFC 5952.
+    public var description: String {
+        var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let bytes = (0..<16).map { UInt8(truncatingIfNeeded: bits >> UInt128(120 - 8 * $0)) }
+        let isWritten =
+            isIPv4
+            ? inet_ntop(AF_INET, Array(bytes.suffix(4)), &buffer, socklen_t(buffer.count))
+            : inet_ntop(AF_INET6, bytes, &buffer, socklen_t(buffer.count))
+        guard isWritten != nil else { return "" }
+        return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
+
+extension IPAddress {
+    /// The network that limits count by: an IPv4 address itself; of an IPv6 address its /64, since one subscriber has
+    /// all of that.
+    var subscriber: UInt128 { isIPv4 ? bits : (bits >> 64) << 64 }
 }
 
 /// A range of addresses in CIDR notation (RFC 4632), as in `10.0.0.0/8` or `2001:db8::/32`.
