@@ -77,7 +77,7 @@ let package = Package(
         .target(
             name: "SojournHTTP",
             dependencies: [
-                "Sojourn", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing,
+                "Sojourn", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing,
             ],
             swiftSettings: strict),
         .target(
@@ -99,7 +99,10 @@ let package = Package(
             name: "SojournSQLiteTests", dependencies: ["SojournSQLite", "SojournTesting", .grdb], swiftSettings: strict),
         .testTarget(
             name: "SojournHTTPTests",
-            dependencies: ["SojournHTTP", "SojournTesting", .hummingbirdTesting, .hummingbird, .httpTypes, .nioCore],
+            dependencies: [
+                "Sojourn", "SojournHTTP", "SojournTesting", .coreMetrics, .hummingbirdTesting, .hummingbird, .httpTypes,
+                .logging, .metrics, .nioCore,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SojournServerTests", dependencies: ["SojournServer", .configuration], swiftSettings: strict),

@@ -7,14 +7,14 @@ public struct HTTPConfiguration: Sendable {
     /// The largest request body, in bytes. Default 1 MiB.
     public var bodyBytesMax = 1 << 20
     /// Where visitors reach us, as an origin (`https://sessions.example.com`); nil (default) where nobody said.
-    /// An origin with `https` makes cookies `Secure`.
-    public var publicOrigin: Origin?
-    /// Whether this process itself speaks TLS, which makes cookies `Secure` as well. Default false.
+    /// Cookies are `Secure` where it has `https`.
+    public var publicOrigin: WebOrigin?
+    /// Whether this process itself speaks TLS: decides about `Secure` where nobody gave an origin. Default false.
     public var servesTLS = false
     /// The proxies whose `Forwarded` and `X-Forwarded-For` are believed. Default none.
     public var trustedProxies: [AddressRange] = []
     /// The other origins whose pages may call us with a visitor's cookie (CORS). Default none.
-    public var allowedOrigins: Set<Origin> = []
+    public var allowedOrigins: Set<WebOrigin> = []
     /// How many sessions one client may create a minute without a service key; 0 for no limit. Default 60.
     public var createsPerMinute = 60
     /// What visitors may write into their journal. Default their own words only.
@@ -36,7 +36,7 @@ public struct HTTPConfiguration: Sendable {
     public init() {}
 
     /// Whether cookies are `Secure` and carry the `__Host-` name.
-    public var cookiesAreSecure: Bool { servesTLS || publicOrigin?.isSecure == true }
+    public var cookiesAreSecure: Bool { publicOrigin?.isSecure ?? servesTLS }
 }
 
 /// What visitors may write into their journal (`CLIENT_JOURNAL`).
@@ -55,30 +55,4 @@ public enum AccessLog: String, Sendable, Hashable, CaseIterable {
     case all
     /// None. Failures of our own are logged all the same.
     case off
-}
-
-/// A web origin (RFC 6454): scheme, host and port, as browsers send it in `Origin`.
-public struct Origin: Sendable, Hashable, CustomStringConvertible {
-    /// The origin in lower case, without a slash at its end.
-    public let description: String
-
-    /// The origin of an `http` or `https` URL; nil for any other text, and for a URL with a path of its own.
-    public init?(_ url: some StringProtocol) {
-        var text = url.lowercased()
-        if text.hasSuffix("/") { text.removeLast() }
-        let host = text.hasPrefix("https://") ? text.dropFirst(8) : text.hasPrefix("http://") ? text.dropFirst(7) : ""
-        guard !host.isEmpty, !host.contains(where: { "/?#@ ".contains($0) }), text.utf8.allSatisfy({ $0 > 32 }) else {
-            return nil
-        }
-        for (scheme, port) in [("https://", ":443"), ("http://", ":80")] where text.hasPrefix(scheme) {
-            if text.hasSuffix(port) { text.removeLast(port.count) }
-        }
-        description = text
-    }
-
-    /// Whether it is reached by TLS.
-    public var isSecure: Bool { description.hasPrefix("https://") }
-
-    /// Host and port, as a `Host` field has them.
-    var authority: Substring { description.dropFirst(isSecure ? 8 : 7) }
 }

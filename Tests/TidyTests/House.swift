@@ -18,8 +18,8 @@ let house: [String: Imports] = [
     "SojournHTTP": Imports(
         ours: ["Sojourn"],
         outside: [
-            "HTTPTypes", "Hummingbird", "HummingbirdCore", "Mustache", "NIOCore", "NIOHTTP1", "NIOHTTPTypes",
-            "NIOHTTPTypesHTTP1", "NIOWebSocket",
+            "Crypto", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Mustache", "NIOCore", "NIOHTTP1",
+            "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOWebSocket",
         ]),
     "SojournServer": Imports(
         ours: ["Sojourn", "SojournHTTP", "SojournSQLite"],

@@ -1,46 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Crypto
-public import Sojourn
 
-/// The key of a trusted back end. It opens everything, and prints as `<redacted>` (law 10).
+/// A key that a trusted service shows. It does not print: a description, a dump or a log line says `<redacted>` (law 10).
 public struct ServiceKey: Sendable, Hashable {
-    /// The key as it is sent. Secret.
-    public let text: String
-    /// What presented keys are compared with.
-    private let digest: [UInt8]
-
-    /// What every key begins with.
+    /// What every key begins with, so that scanners for leaked secrets know it.
     public static let prefix = "sjk_"
-    /// The shortest and the longest key, in characters, its prefix included.
-    public static let lengths = 20...256
+    /// How many characters a key has at least, its beginning included.
+    public static let lengthMin = 32
 
-    /// A key from its text; nil where it does not begin with `sjk_`, is shorter or longer than `lengths`, or has
-    /// characters other than visible ASCII ones.
-    public init?(_ text: some StringProtocol) {
-        guard text.hasPrefix(Self.prefix), Self.lengths.contains(text.utf8.count),
-            text.utf8.allSatisfy({ (33...126).contains($0) && $0 != UInt8(ascii: ",") })
-        else { return nil }
-        self.text = String(text)
-        digest = Array(SHA256.hash(data: Array(text.utf8)))
-    }
+    /// The key itself, to compare with; never to be shown.
+    public let secret: String
 
-    /// A new key of 256 random bits.
-    public init(random: RandomSource) {
-        let bits = UUIDBytes(high: random.next(), low: random.next()).bytes
-        text = Self.prefix + Base64URL.encode(bits + UUIDBytes(high: random.next(), low: random.next()).bytes)
-        digest = Array(SHA256.hash(data: Array(text.utf8)))
-    }
-
-    /// Whether this is the key that somebody presented, in a time that tells nothing about it.
-    func matches(_ presented: some StringProtocol) -> Bool {
-        let other = SHA256.hash(data: Array(presented.utf8))
-        return zip(digest, other).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    /// A key; nil for a text that begins otherwise, is too short, or has other characters than visible ASCII.
+    public init?(_ secret: String) {
+        let isVisible = secret.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        guard secret.hasPrefix(Self.prefix), secret.utf8.count >= Self.lengthMin, isVisible else { return nil }
+        self.secret = secret
     }
 }
 
 extension ServiceKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Nothing of the key.
     public var description: String { "<redacted>" }
-    public var debugDescription: String { "<redacted>" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
+    /// Nothing of the key.
+    public var debugDescription: String { description }
+    /// A mirror without children.
+    public var customMirror: Mirror { Mirror(self, children: [], displayStyle: .struct) }
+}
+
+extension ServiceKey {
+    /// Whether this is the key that somebody presented, in a time that tells nothing about it: digests are compared,
+    /// of the same length whatever was presented, and to the last byte.
+    func matches(_ presented: some StringProtocol) -> Bool {
+        let own = SHA256.hash(data: Array(secret.utf8))
+        return zip(own, SHA256.hash(data: Array(presented.utf8))).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    }
 }

@@ -49,7 +49,7 @@ struct SessionCookie: Sendable {
 /// Whether a request that a cookie vouches for was made by a page that may make it (CSRF).
 struct CrossSiteRule: Sendable {
     /// Whose pages may.
-    let allowed: Set<Origin>
+    let allowed: Set<WebOrigin>
 
     /// `GET` and `HEAD` always pass. Others must come from our own pages by `Sec-Fetch-Site`, or from an allowed
     /// `Origin`; where a browser sends no `Sec-Fetch-Site` (plain HTTP), also from the origin that was asked.
@@ -57,7 +57,7 @@ struct CrossSiteRule: Sendable {
         if request.method == .get || request.method == .head { return true }
         let site = request.headers[.secFetchSite]
         if site == "same-origin" || site == "none" { return true }
-        guard let origin = request.headers[.origin].flatMap({ Origin($0) }) else { return false }
+        guard let origin = request.headers[.origin].flatMap({ WebOrigin($0) }) else { return false }
         return allowed.contains(origin)
             || site == nil && request.head.authority.map { $0.lowercased() == origin.authority } == true
     }

@@ -14,8 +14,8 @@ final class ClientLimiter: Sendable {
     }
 
     private struct Buckets {
-        var young: [IPAddress?: Bucket] = [:]
-        var old: [IPAddress?: Bucket] = [:]
+        var young: [UInt128?: Bucket] = [:]
+        var old: [UInt128?: Bucket] = [:]
     }
 
     private let perMinute: Double

@@ -59,7 +59,8 @@ struct Front: Sendable {
         }
         guard !configuration.allowedOrigins.isEmpty else { return }
         response.headers.append(HTTPField(name: .vary, value: "Origin"))
-        guard let origin = request.headers[.origin], Origin(origin).map(configuration.allowedOrigins.contains) == true
+        guard let origin = request.headers[.origin],
+            WebOrigin(origin).map(configuration.allowedOrigins.contains) == true
         else { return }
         response.headers.append(HTTPField(name: .accessControlAllowOrigin, value: origin))
         response.headers.append(HTTPField(name: .accessControlAllowCredentials, value: "true"))

@@ -2,26 +2,31 @@
 
 internal import HTTPTypes
 
-// The fields that http-types does not name. Each literal is a valid field name, so none of the `!` below can fail.
+// The fields that http-types does not name.
 extension HTTPField.Name {
     /// Who asked, according to a proxy (de facto).
-    static let xForwardedFor = Self("X-Forwarded-For")!
+    static let xForwardedFor = known("X-Forwarded-For")
     /// Who asked, according to a proxy (RFC 7239).
-    static let forwarded = Self("Forwarded")!
+    static let forwarded = known("Forwarded")
     /// A request's name, from the client or from us, in answers and logs.
-    static let xRequestID = Self("X-Request-Id")!
+    static let xRequestID = known("X-Request-Id")
     /// The visitor's token beside a service key.
-    static let xSessionToken = Self("X-Session-Token")!
+    static let xSessionToken = known("X-Session-Token")
     /// The session that `verify` found.
-    static let xSessionID = Self("X-Session-Id")!
+    static let xSessionID = known("X-Session-Id")
     /// The user that `verify` found; empty where anonymous.
-    static let xSessionUser = Self("X-Session-User")!
+    static let xSessionUser = known("X-Session-User")
     /// How old an answer may be.
-    static let sojournFreshness = Self("Sojourn-Freshness")!
+    static let sojournFreshness = known("Sojourn-Freshness")
     /// Who decided: the store, or a cache.
-    static let sojournSource = Self("Sojourn-Source")!
+    static let sojournSource = known("Sojourn-Source")
     /// A client's promise that calls with one key are one call.
-    static let idempotencyKey = Self("Idempotency-Key")!
+    static let idempotencyKey = known("Idempotency-Key")
     /// Where a browser's request comes from (Fetch Metadata).
-    static let secFetchSite = Self("Sec-Fetch-Site")!
+    static let secFetchSite = known("Sec-Fetch-Site")
+
+    private static func known(_ name: String) -> Self {
+        guard let name = Self(name) else { preconditionFailure("\(name) is not a field name") }
+        return name
+    }
 }

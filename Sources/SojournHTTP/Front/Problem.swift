@@ -112,7 +112,8 @@ extension Problem {
         switch error {
         case let problem as Problem: self = problem
         case let error as SojournError: self.init(core: error, access: access)
-        case is CancellationError: self.init(core: .init(.storeUnavailable, "The request was given up."), access: access)
+        case is CancellationError:
+            self.init(core: SojournError(.storeUnavailable, "The request was given up."), access: access)
         default: self = .unexpected
         }
     }

@@ -18,7 +18,7 @@ final class RouteMeter: Sendable {
         self.route = route
         self.method = method
         duration = Timer(
-            label: "sojourn_http_request_duration_seconds", dimensions: [("route", route), ("method", method)],
+            label: "sojourn.http.request.duration", dimensions: [("route", route), ("method", method)],
             preferredDisplayUnit: .seconds)
     }
 
@@ -27,7 +27,7 @@ final class RouteMeter: Sendable {
         let counter = counters.withLock { counters in
             if let counter = counters[status] { return counter }
             let counter = Counter(
-                label: "sojourn_http_requests_total",
+                label: "sojourn.http.requests",
                 dimensions: [("route", route), ("method", method), ("status", String(status))])
             counters[status] = counter
             return counter

@@ -14,5 +14,5 @@ public struct SojournContext: RequestContext {
     }
 
     /// The address at the other end of the connection; nil where it has none.
-    var peer: IPAddress? { channel.remoteAddress.flatMap { IPAddress($0) } }
+    var peer: IPAddress? { channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) } }
 }

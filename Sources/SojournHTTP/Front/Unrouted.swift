@@ -13,12 +13,12 @@ struct Unrouted: RouterMiddleware {
     /// Every route there is.
     let endpoints: [Endpoint]
     /// Whose pages may ask for more than a browser allows by itself.
-    let allowedOrigins: Set<Origin>
+    let allowedOrigins: Set<WebOrigin>
     private let meters: [HTTPRequest.Method: RouteMeter]
     private let otherMeter = RouteMeter(route: "unmatched", method: "OTHER")
 
     /// For an API with these endpoints.
-    init(front: Front, endpoints: [Endpoint], allowedOrigins: Set<Origin>) {
+    init(front: Front, endpoints: [Endpoint], allowedOrigins: Set<WebOrigin>) {
         self.front = front
         self.endpoints = endpoints
         self.allowedOrigins = allowedOrigins
@@ -61,7 +61,7 @@ struct Unrouted: RouterMiddleware {
 
     private func isPreflight(_ request: Request) -> Bool {
         request.headers.contains(.accessControlRequestMethod)
-            && request.headers[.origin].flatMap { Origin($0) }.map(allowedOrigins.contains) == true
+            && request.headers[.origin].flatMap { WebOrigin($0) }.map(allowedOrigins.contains) == true
     }
 
     /// The methods that a path takes, `HEAD` included; empty where there is no such path.

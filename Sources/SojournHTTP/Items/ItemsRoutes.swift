@@ -39,7 +39,9 @@ extension SojournAPI {
     private static let removeItems = Endpoint(
         method: .delete, path: "/v1/session/items", operationID: "removeItems",
         summary: "Removes items from the session, or all with `?all=true`.", access: .token, capability: .items,
-        parameters: [.query("all", .oneOf(["true", "false"]), "`true` removes everything; the body is left out then.")],
+        parameters: [
+            .query("all", .oneOf(["true", "false"]), "`true` removes everything; the body is left out then.")
+        ],
         body: Body(schema: .itemIDs, isOptional: true),
         answer: .ok("How many of them the session held.", .object(["removed": .count]))
     ) { call in
@@ -132,8 +134,8 @@ extension Schema {
     /// A body with item ids.
     fileprivate static let itemIDs = input(["ids": .array(of: .itemID, count: 0...1000)], required: ["ids"])
     private static let itemMembers: [String: Schema] = [
-        "id": .itemID, "name": .string(1...200, pattern: noControl),
-        "category": Schema.string(1...100, pattern: noControl).orNull,
+        "id": .itemID, "name": .string(1...Item.nameMax, pattern: noControl),
+        "category": Schema.string(1...Item.categoryMax, pattern: noControl).orNull,
     ]
 
     /// The named schemas of items.

@@ -69,7 +69,8 @@ struct SentEntry {
                 extra: JSONDocument(try fields.object("extra") ?? [:]))
         case .interactions:
             return .interaction(
-                type: try fields.requiredString("interaction_type"), data: JSONDocument(try fields.object("data") ?? [:]))
+                type: try fields.requiredString("interaction_type"),
+                data: JSONDocument(try fields.object("data") ?? [:]))
         case .recommendations:
             let shop = try fields.string("shop_id")
             guard let list = try fields.array("recommendations") else { throw fields.missing("recommendations") }

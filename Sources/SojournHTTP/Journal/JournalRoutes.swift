@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
@@ -12,7 +11,9 @@ extension SojournAPI {
     static let journalEndpoints = JournalKind.allCases.flatMap { [listEntries($0), appendEntries($0)] } + [finishTurn]
 
     /// What the four kinds are called in names of operations.
-    private static func name(_ kind: JournalKind) -> String { kind.rawValue.capitalized }
+    private static func name(_ kind: JournalKind) -> String {
+        kind.rawValue.prefix(1).uppercased() + kind.rawValue.dropFirst()
+    }
 
     private static func listEntries(_ kind: JournalKind) -> Endpoint {
         Endpoint(
@@ -67,7 +68,8 @@ extension SojournAPI {
     /// How many turns the session must have had before the first entry. Each entry of an array may say what it expects
     /// before itself; they must agree.
     private static func expectedTurns(_ entries: [SentEntry]) throws -> Int? {
-        let starts = Set(entries.enumerated().compactMap { index, entry in entry.expectedTurns.map { $0 - Int64(index) } })
+        let starts = Set(
+            entries.enumerated().compactMap { index, entry in entry.expectedTurns.map { $0 - Int64(index) } })
         guard starts.count <= 1, starts.allSatisfy({ 0...1_000_000_000 ~= $0 }) else {
             throw Problem.invalid("expected_seq", "Must be the session's turns so far, counted on by one an element.")
         }

@@ -36,12 +36,18 @@ struct Schema: Sendable {
 
     /// A whole number within bounds.
     static func integer(_ range: ClosedRange<Int64>) -> Schema {
-        Schema(["type": .string("integer"), "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound)])
+        bounded("integer", range)
     }
 
     /// A number within bounds.
     static func number(_ range: ClosedRange<Int64>) -> Schema {
-        Schema(["type": .string("number"), "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound)])
+        bounded("number", range)
+    }
+
+    private static func bounded(_ type: String, _ range: ClosedRange<Int64>) -> Schema {
+        Schema([
+            "type": .string(type), "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound),
+        ])
     }
 
     /// A count: 0 or more.

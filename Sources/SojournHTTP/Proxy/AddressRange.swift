@@ -1,107 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import NIOCore
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#else
+internal import Darwin
+#endif
 
-/// An IPv4 or IPv6 address as a number. IPv4 addresses mapped into IPv6 (`::ffff:a.b.c.d`) are the IPv4 address.
-public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
-    /// The upper 64 bits; 0 for IPv4.
-    let high: UInt64
-    /// The lower 64 bits; the 32 bits of an IPv4 address.
-    let low: UInt64
-    /// Whether it is an IPv4 address.
-    public let isIPv4: Bool
+/// An IPv4 or IPv6 address. An IPv4 address that came in IPv6's clothes (`::ffff:192.0.2.1`) is the IPv4 address.
+public struct IPAddress: Sendable, Hashable {
+    /// The address, one of IPv4 as `::ffff:a.b.c.d` (RFC 4291, section 2.5.5.2).
+    let bits: UInt128
+    /// What stands before the 32 bits of an IPv4 address.
+    private static let mapped: UInt128 = 0xFFFF_0000_0000
 
-    /// The address with these bits, mapped ones unmapped.
-    private init(high: UInt64, low: UInt64, isIPv4: Bool) {
-        let isMapped = !isIPv4 && high == 0 && low >> 32 == 0xFFFF
-        self.high = high
-        self.low = isMapped ? low & 0xFFFF_FFFF : low
-        self.isIPv4 = isIPv4 || isMapped
-    }
+    /// Whether it is of IPv4.
+    public var isIPv4: Bool { bits >> 32 == Self.mapped >> 32 }
 
-    /// The address that a text names, such as `192.0.2.1` or `2001:db8::1`; nil for any other text.
+    /// An address in numbers, as in `192.0.2.1` or `2001:db8::1`; nil for any other text.
     public init?(_ text: some StringProtocol) {
-        guard let address = try? SocketAddress(ipAddress: String(text), port: 0) else { return nil }
-        self.init(address)
-    }
-
-    /// The address of a peer; nil for one without an IP address (a UNIX domain socket).
-    init?(_ peer: SocketAddress) {
-        // Where POSIX's `sockaddr_in` and `sockaddr_in6` keep the address, in network order.
-        switch peer {
-        case .v4(let address):
-            let word = withUnsafeBytes(of: address.address) { $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self) }
-            self.init(high: 0, low: UInt64(UInt32(bigEndian: word)), isIPv4: true)
-        case .v6(let address):
-            let words = withUnsafeBytes(of: address.address) { bytes in
-                (
-                    bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
-                    bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
-                )
-            }
-            self.init(high: UInt64(bigEndian: words.0), low: UInt64(bigEndian: words.1), isIPv4: false)
-        case .unixDomainSocket:
+        let text = String(text)
+        var v4 = in_addr()
+        var v6 = in6_addr()
+        if inet_pton(AF_INET, text, &v4) == 1 {
+            bits = Self.mapped | UInt128(UInt32(bigEndian: v4.s_addr))
+        } else if inet_pton(AF_INET6, text, &v6) == 1 {
+            bits = withUnsafeBytes(of: v6) { $0.reduce(0) { $0 << 8 | UInt128($1) } }
+        } else {
             return nil
         }
     }
+}
 
-    /// The network that limits count by: an IPv4 address itself, of an IPv6 address its /64, since one subscriber
-    /// has all of that.
-    var subscriber: IPAddress {
-        isIPv4 ? self : IPAddress(high: high, low: 0, isIPv4: false)
-    }
-
-    /// The address in its usual form; IPv6 by RFC 5952.
+extension IPAddress: CustomStringConvertible {
+    /// The address in numbers, IPv6 by RFC 5952.
     public var description: String {
-        if isIPv4 { return [24, 16, 8, 0].map { String(low >> $0 & 255) }.joined(separator: ".") }
-        let groups = [high, low].flatMap { word in [48, 32, 16, 0].map { word >> UInt64($0) & 0xFFFF } }
-        guard let zeros = Self.longestZeros(groups) else { return Self.text(groups[...]) }
-        return Self.text(groups[..<zeros.lowerBound]) + "::" + Self.text(groups[zeros.upperBound...])
-    }
-
-    private static func text(_ groups: ArraySlice<UInt64>) -> String {
-        groups.map { String($0, radix: 16) }.joined(separator: ":")
-    }
-
-    /// The first of the longest runs of two or more zero groups.
-    private static func longestZeros(_ groups: [UInt64]) -> Range<Int>? {
-        var best: Range<Int>?
-        var start = 0
-        for index in 0...groups.count where index == groups.count || groups[index] != 0 {
-            if index - start > max(1, best?.count ?? 0) { best = start..<index }
-            start = index + 1
-        }
-        return best
+        var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let bytes = (0..<16).map { UInt8(truncatingIfNeeded: bits >> UInt128(120 - 8 * $0)) }
+        let isWritten =
+            isIPv4
+            ? inet_ntop(AF_INET, Array(bytes.suffix(4)), &buffer, socklen_t(buffer.count))
+            : inet_ntop(AF_INET6, bytes, &buffer, socklen_t(buffer.count))
+        guard isWritten != nil else { return "" }
+        return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }
 
-/// A block of addresses in CIDR notation (RFC 4632): `10.0.0.0/8`, `fd00::/8`, or a single address.
-public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
-    private let network: IPAddress
-    private let prefix: Int
+extension IPAddress {
+    /// The network that limits count by: an IPv4 address itself; of an IPv6 address its /64, since one subscriber has
+    /// all of that.
+    var subscriber: UInt128 { isIPv4 ? bits : (bits >> 64) << 64 }
+}
 
-    /// The block that a text names; nil for any other text. Bits past the prefix may be anything and do not count.
-    public init?(_ text: some StringProtocol) {
+/// A range of addresses in CIDR notation (RFC 4632), as in `10.0.0.0/8` or `2001:db8::/32`.
+public struct AddressRange: Sendable, Hashable {
+    /// The range as it was written.
+    private let text: String
+    /// The bits that all its addresses share, the others zero.
+    private let base: UInt128
+    /// Ones where the addresses share their bits.
+    private let mask: UInt128
+    /// Whether it is of IPv4: one of IPv6 holds no IPv4 address, however wide it is.
+    private let isIPv4: Bool
+
+    /// A range; an address alone is a range of one. Bits beyond the prefix are ignored. Nil for any other text.
+    public init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = parts.first, let address = IPAddress(first) else { return nil }
-        let bits = address.isIPv4 ? 32 : 128
-        guard let prefix = parts.count == 1 ? bits : Int(parts[1]), (0...bits).contains(prefix) else { return nil }
-        network = address
-        self.prefix = prefix
+        let width = first.contains(":") ? 128 : 32
+        var length = width
+        if parts.count == 2 {
+            let digits = parts[1]
+            guard digits.allSatisfy(\.isNumber), let number = Int(digits), number <= width else { return nil }
+            length = number
+        }
+        let free = width - length
+        self.text = text
+        mask = free == 128 ? 0 : ~UInt128.zero << free
+        base = address.bits & mask
+        isIPv4 = address.isIPv4 && free <= 32
     }
 
-    /// Whether an address lies in the block. An IPv4 block holds no IPv6 address, nor the other way round.
+    /// Whether the address is within the range.
     public func contains(_ address: IPAddress) -> Bool {
-        guard address.isIPv4 == network.isIPv4 else { return false }
-        if network.isIPv4 { return (address.low ^ network.low) & Self.mask(prefix + 32) == 0 }
-        return (address.high ^ network.high) & Self.mask(min(prefix, 64)) == 0
-            && (address.low ^ network.low) & Self.mask(max(prefix - 64, 0)) == 0
+        address.isIPv4 == isIPv4 && address.bits & mask == base
     }
 
-    public var description: String { "\(network)/\(prefix)" }
-
-    /// The upper `bits` of a word.
-    private static func mask(_ bits: Int) -> UInt64 {
-        bits == 0 ? 0 : ~0 << UInt64(64 - bits)
+    /// Whether the text is an address within the range.
+    public func contains(_ text: String) -> Bool {
+        IPAddress(text).map { contains($0) } ?? false
     }
+}
+
+extension AddressRange: CustomStringConvertible {
+    /// The range as it was written.
+    public var description: String { text }
 }

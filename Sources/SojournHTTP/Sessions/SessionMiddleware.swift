@@ -39,7 +39,7 @@ public struct SessionMiddleware<Context: SessionRequestContext>: RouterMiddlewar
     ///   - cookiesAreSecure: whether the cookie is `__Host-session` (default) or, without TLS, plain `session`.
     ///   - allowedOrigins: whose pages, beside your own, may send the cookie with other methods than `GET` and `HEAD`.
     public init(
-        sessions: Sessions, isRequired: Bool = false, cookiesAreSecure: Bool = true, allowedOrigins: Set<Origin> = []
+        sessions: Sessions, isRequired: Bool = false, cookiesAreSecure: Bool = true, allowedOrigins: Set<WebOrigin> = []
     ) {
         self.sessions = sessions
         self.isRequired = isRequired

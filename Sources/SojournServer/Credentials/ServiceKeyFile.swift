@@ -32,7 +32,7 @@ public struct ServiceKeyFile: Sendable {
     /// The key, made now where there is none. Of two processes that make one at once both get the same.
     public func readOrMake(random: RandomSource = .system) throws -> ServiceKey {
         if let key = try read() { return key }
-        let key = ServiceKey(random: random)
+        let key = Self.new(random: random)
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         do {
             try FileManager.default.createDirectory(
@@ -41,7 +41,7 @@ public struct ServiceKeyFile: Sendable {
             defer { try? FileManager.default.removeItem(atPath: draft) }
             guard
                 FileManager.default.createFile(
-                    atPath: draft, contents: Data((key.text + "\n").utf8), attributes: [.posixPermissions: 0o600])
+                    atPath: draft, contents: Data((key.secret + "\n").utf8), attributes: [.posixPermissions: 0o600])
             else { throw CocoaError(.fileWriteUnknown) }
             // A hard link, unlike a rename, fails where the other process was first.
             try FileManager.default.linkItem(atPath: draft, toPath: path)
@@ -61,11 +61,20 @@ public struct ServiceKeyFile: Sendable {
             throw SojournError(
                 .storeUnavailable, "There is no service key at \(file.path) yet: the first `sojourn serve` makes it.")
         }
-        return key.text
+        return key.secret
     }
 
     /// The text of a new key of 256 random bits, kept nowhere.
     public static func newText() -> String {
-        ServiceKey(random: .system).text
+        new(random: .system).secret
+    }
+
+    /// A new key of 256 random bits.
+    private static func new(random: RandomSource) -> ServiceKey {
+        let bits = (0..<2).flatMap { _ in UUIDBytes(high: random.next(), low: random.next()).bytes }
+        guard let key = ServiceKey(ServiceKey.prefix + Base64URL.encode(bits)) else {
+            preconditionFailure("32 bytes in base64url after the prefix make a service key")
+        }
+        return key
     }
 }

@@ -51,7 +51,7 @@ extension Grammar where Value == String {
 extension Grammar where Value == ServiceKey {
     /// A service key, never shown.
     static let serviceKey = Grammar(
-        expected: "keys of \(ServiceKey.lengths.lowerBound) to \(ServiceKey.lengths.upperBound) visible characters that begin with \(ServiceKey.prefix)",
+        expected: "keys of at least \(ServiceKey.lengthMin) visible characters that begin with \(ServiceKey.prefix)",
         parse: { ServiceKey($0) }, redact: { _ in "<redacted>" })
 }
 
@@ -61,9 +61,9 @@ extension Grammar where Value == AddressRange {
         expected: "an address or a CIDR range as in 10.0.0.0/8 or 2001:db8::/32", parse: { AddressRange($0) })
 }
 
-extension Grammar where Value == Origin {
+extension Grammar where Value == WebOrigin {
     /// An origin.
     static let origin = Grammar(
         expected: "an origin without a path, as in https://a.example or http://localhost:3000",
-        parse: { Origin($0) })
+        parse: { WebOrigin($0) })
 }

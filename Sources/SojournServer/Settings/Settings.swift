@@ -21,11 +21,11 @@ public struct Settings: Sendable {
     /// The certificate to serve TLS with (`TLS_CERT`, `TLS_KEY`); nil serves without.
     public var tls: TLSFiles?
     /// Where browsers find the server (`PUBLIC_URL`); nil where it is not behind a proxy that terminates TLS.
-    public var publicURL: Origin?
+    public var publicURL: WebOrigin?
     /// The proxies whose `Forwarded` and `X-Forwarded-*` are believed (`TRUSTED_PROXIES`).
     public var trustedProxies: [AddressRange] = []
     /// The foreign origins whose pages may call with cookies (`CORS_ORIGINS`).
-    public var corsOrigins: [Origin] = []
+    public var corsOrigins: [WebOrigin] = []
     /// How many sessions one client may create in a minute (`CREATE_LIMIT`); 0 for any number.
     public var createLimitPerMinute = 60
     /// What of the journal a visitor's own token may write and read (`CLIENT_JOURNAL`).

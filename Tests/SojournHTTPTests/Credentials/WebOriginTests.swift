@@ -12,7 +12,7 @@ import Testing
             ("HTTP://localhost:3000", "http://localhost:3000"), ("http://[::1]:8080", "http://[::1]:8080"),
         ])
     func reads(text: String, origin: String) {
-        #expect(Origin(text)?.description == origin)
+        #expect(WebOrigin(text)?.description == origin)
     }
 
     @Test(
@@ -22,6 +22,6 @@ import Testing
             "https://u:p@a", "https://a:0", "https://a:65536", "https://a b",
         ])
     func refused(text: String) {
-        #expect(Origin(text) == nil)
+        #expect(WebOrigin(text) == nil)
     }
 }
