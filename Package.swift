@@ -17,6 +17,7 @@ extension Target.Dependency {
     static let configuration: Self = .product(name: "Configuration", package: "swift-configuration")
     static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
     static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
+    static let grdbSQLite: Self = .product(name: "GRDBSQLite", package: "GRDB.swift")
     static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird: Self = .product(name: "Hummingbird", package: "hummingbird")
     static let hummingbirdCore: Self = .product(name: "HummingbirdCore", package: "hummingbird")
@@ -72,7 +73,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "SojournSQLite",
-            dependencies: ["Sojourn", .grdb, .logging, .metrics],
+            dependencies: ["Sojourn", .grdb, .grdbSQLite, .logging, .metrics],
             swiftSettings: strict),
         .target(
             name: "SojournHTTP",
@@ -94,9 +95,13 @@ let package = Package(
         .executableTarget(
             name: "BareServer", dependencies: [.hummingbird, .logging], path: "Benchmarks/BareServer",
             swiftSettings: strict),
+        .executableTarget(
+            name: "SQLiteBench", dependencies: ["Sojourn", "SojournSQLite"], path: "Benchmarks/SQLiteBench",
+            swiftSettings: strict),
         .testTarget(name: "SojournTests", dependencies: ["Sojourn", "SojournTesting"], swiftSettings: strict),
         .testTarget(
-            name: "SojournSQLiteTests", dependencies: ["SojournSQLite", "SojournTesting", .grdb], swiftSettings: strict),
+            name: "SojournSQLiteTests", dependencies: ["Sojourn", "SojournSQLite", "SojournTesting", .grdb],
+            swiftSettings: strict),
         .testTarget(
             name: "SojournHTTPTests",
             dependencies: [

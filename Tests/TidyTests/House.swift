@@ -14,7 +14,7 @@ struct Imports {
 let house: [String: Imports] = [
     "Sojourn": Imports(outside: ["Crypto", "ServiceLifecycle"]),
     "SojournTesting": Imports(ours: ["Sojourn"], outside: ["Testing"]),
-    "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB"]),
+    "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB", "GRDBSQLite"]),
     "SojournHTTP": Imports(
         ours: ["Sojourn"],
         outside: [

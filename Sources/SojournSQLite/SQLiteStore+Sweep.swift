@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import GRDB
+public import Sojourn
+
+extension SQLiteStore {
+    /// One step in one short transaction: ends that came by themselves are written down (`expired`, `revoked`), one
+    /// stretch of the lap for inactive sessions is looked at, and retention deletes. A dry run does all of it and then
+    /// rolls back to its savepoint, so that it counts exactly what would happen.
+    public func sweep(_ order: SweepOrder) async throws -> SweepOutcome {
+        let step = SweepStep(order: order, now: clock.now)
+        return try await write { db in
+            do {
+                return try db.isolated {
+                    let outcome = try step.run(db)
+                    if order.dryRun { throw DryRun(outcome: outcome) }
+                    return outcome
+                }
+            } catch let dry as DryRun {
+                return dry.outcome
+            }
+        }
+    }
+
+    /// Thrown at the end of a dry run so that it leaves no trace.
+    private struct DryRun: Error {
+        let outcome: SweepOutcome
+    }
+}
+
+/// What one sweep does to the tables.
+struct SweepStep {
+    let order: SweepOrder
+    let now: Timestamp
+
+    func run(_ db: Database) throws -> SweepOutcome {
+        var outcome = SweepOutcome()
+        var recentlyUsed = 0
+        for row in try endedRows(db, &outcome) {
+            guard let end = row.record.unmarkedEnd(at: now, user: row.user) else { continue }
+            if row.record.session.lastActivity > now - .hours(1) { recentlyUsed += 1 }
+            if end.reason == .expired {
+                outcome.expired += 1
+                try db.end(row, at: end.at, reason: .expired, noting: .expired, by: .sweep)
+            } else {
+                outcome.revoked += 1
+                try db.end(row, at: end.at, reason: end.reason, noting: .ended, by: row.user.raisedBy ?? .sweep)
+            }
+        }
+        try db.run(Self.caughtUp, [.integer(order.batchMax)])
+        for row in try lapRows(db, &outcome) {
+            guard row.record.isLive(at: now, user: row.user), row.record.isInactive(at: now) else { continue }
+            outcome.inactive += 1
+            try db.end(row, at: now, reason: .inactive, noting: .swept, by: .sweep)
+        }
+        if let fuse = order.fuse, recentlyUsed > fuse {
+            throw SojournError.fuse(recent: recentlyUsed, fuse: fuse)
+        }
+        try deleteRetired(db, &outcome)
+        try db.run(Self.oldKeys, [.time(now - IdempotencyKey.keptFor), .integer(order.batchMax)])
+        return outcome
+    }
+
+    /// Sessions that ended by themselves: whose time ran out, the earliest hour first, then those whose user's epoch
+    /// was raised since the last sweep.
+    private func endedRows(_ db: Database, _ outcome: inout SweepOutcome) throws -> [SessionRow] {
+        // One row more than may be marked tells whether there is more to do.
+        let limit = order.batchMax + 1
+        let hour = now.microseconds / 3_600_000_000
+        var rows = try db.all(Self.expired, [.integer(hour), .time(now), .integer(limit)], SessionRow.init)
+        if rows.count < limit {
+            let known = Set(rows.map(\.number))
+            rows += try db.all(Self.revoked, [.integer(limit)], SessionRow.init).filter { !known.contains($0.number) }
+        }
+        outcome.more = rows.count > order.batchMax
+        return Array(rows.prefix(order.batchMax))
+    }
+
+    /// The lap's next stretch of sessions that nobody has ended.
+    private func lapRows(_ db: Database, _ outcome: inout SweepOutcome) throws -> [SessionRow] {
+        let after: [UInt8]
+        switch order.lap {
+        case .off: return []
+        case .begin: after = []
+        case .after(let id): after = id.uuid.bytes
+        }
+        let rows = try db.all(Self.lap, [.blob(after), .integer(order.batchMax + 1)], SessionRow.init)
+        let looked = Array(rows.prefix(order.batchMax))
+        outcome.lapNext = rows.count > looked.count ? looked.last?.id : nil
+        return looked
+    }
+
+    /// Deletes what was kept long enough, the longest ended first within each type.
+    private func deleteRetired(_ db: Database, _ outcome: inout SweepOutcome) throws {
+        for (type, retention) in order.retention.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            guard case .after(let kept) = retention else { continue }
+            let left = order.batchMax - outcome.deleted
+            let arguments: [Argument] = [.text(type.rawValue), .time(now - kept)]
+            let retired = try db.all(Self.retired, arguments + [.integer(left + 1)]) { $0.integer(0) }
+            for number in retired.prefix(left) {
+                try db.run("DELETE FROM session_master WHERE rowid = ?", [.integer(number)])
+            }
+            outcome.deleted += min(left, retired.count)
+            if retired.count > left { outcome.more = true }
+        }
+    }
+}
+
+extension SweepStep {
+    /// The hour is indexed; the exact moment decides.
+    static let expired = SessionRow.selecting(
+        """
+        WHERE s.session_end IS NULL AND s.expiry_hour <= ? AND s.expires_at <= ?
+        ORDER BY s.expiry_hour LIMIT ?
+        """)
+
+    static let revoked = """
+        SELECT \(SessionRow.columns)
+        FROM users AS u CROSS JOIN session_master AS s ON s.user_id = u.user_id
+        WHERE u.epoch_swept < u.epoch AND s.session_end IS NULL AND s.epoch <> u.epoch
+        LIMIT ?
+        """
+
+    static let caughtUp = """
+        UPDATE users SET epoch_swept = epoch
+        WHERE user_id IN (
+            SELECT u.user_id FROM users AS u
+            WHERE u.epoch_swept < u.epoch AND NOT EXISTS (
+                SELECT 1 FROM session_master AS s
+                WHERE s.user_id = u.user_id AND s.session_end IS NULL AND s.epoch <> u.epoch)
+            LIMIT ?)
+        """
+
+    static let lap = SessionRow.selecting(
+        "WHERE s.session_end IS NULL AND s.session_id > ? ORDER BY s.session_id LIMIT ?")
+
+    static let retired = """
+        SELECT rowid FROM session_master
+        WHERE session_type = ? AND session_end IS NOT NULL AND session_end <= ?
+        ORDER BY session_end LIMIT ?
+        """
+
+    static let oldKeys = """
+        DELETE FROM idempotency_keys
+        WHERE scope IN (SELECT scope FROM idempotency_keys WHERE created_at <= ? ORDER BY created_at LIMIT ?)
+        """
+}
