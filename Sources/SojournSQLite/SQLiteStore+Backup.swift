@@ -18,7 +18,11 @@ extension SQLiteStore {
     ) async throws {
         let partial = destination + ".partial"
         guard !FileManager.default.fileExists(atPath: destination) else { throw Self.exists("There is a file") }
-        try Self.makePrivateFile(at: partial)
+        let isOurs: Bool
+        do { isOurs = try Self.makePrivateFile(at: partial) } catch { throw SQLiteFailure.map(error) }
+        guard isOurs else {
+            throw Self.exists("Another backup is being written, or was left unfinished (.partial),")
+        }
         do {
             try await copy(to: partial, progress: progress)
             // `link` fails where the name was taken meanwhile; a rename would overwrite.
@@ -47,17 +51,6 @@ extension SQLiteStore {
             }
             try copy.close()
         }
-    }
-
-    /// Makes an empty file that is its owner's alone from its first byte on.
-    private static func makePrivateFile(at path: String) throws {
-        let descriptor = Glibc.open(path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
-        guard descriptor >= 0 else {
-            throw errno == EEXIST
-                ? exists("Another backup is being written, or was left unfinished (.partial),")
-                : SQLiteFailure.map(DatabaseError(resultCode: .SQLITE_CANTOPEN))
-        }
-        _ = Glibc.close(descriptor)
     }
 
     private static func exists(_ what: String) -> SojournError {

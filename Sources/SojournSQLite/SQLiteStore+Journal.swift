@@ -11,7 +11,7 @@ extension SQLiteStore: JournalStore {
         try await write { [clock] db in
             let now = clock.now
             var row = try db.admitted(access, at: now)
-            if let key = idempotency, let first = try db.firstAnswer(to: key, entries, at: now) { return first }
+            if let key = idempotency, let first = try db.firstAnswer(to: key, at: now) { return first }
             try row.expectTurns(expectedTurns)
             let expiry = row.record.session.expiresAt
             let written = try entries.map { new in
@@ -21,7 +21,7 @@ extension SQLiteStore: JournalStore {
             }
             row.record.noteWrite(at: now)
             try db.saveActivity(row, was: expiry)
-            if let key = idempotency { try db.remember(written, of: row, for: key, at: now) }
+            if let key = idempotency { try db.remember(written, of: row.id, for: key, at: now) }
             return written
         }
     }
@@ -120,62 +120,58 @@ extension SessionRow {
 
 // MARK: - Idempotency
 
-/// What is kept of an entry to answer its key again; the rest stands in the repeated request.
+/// What is kept of an entry to answer its key again; the rest stands in its row, which only `finish` changes.
 private struct KeptEntry: Codable {
+    /// The entry's id.
     let id: String
-    let at: Int64
-    let seq: Int?
+    /// Its kind.
+    let kind: JournalKind
+    /// For a turn that was written without a response: what its extra was then.
+    let openExtra: String?
+
+    init(_ entry: JournalEntry) {
+        id = entry.id.description
+        kind = entry.body.kind
+        if case .conversation(_, nil, let extra) = entry.body { openExtra = extra.text } else { openExtra = nil }
+    }
 }
 
 extension Database {
-    /// What the first call with this key was answered; nil where there was none within 24 h.
-    ///
-    /// The body's digest is the first call's, so its entries say the same: only what the store gave them is kept, and
-    /// the answer stays the first one though a turn was finished since.
-    fileprivate func firstAnswer(
-        to key: IdempotencyKey, _ entries: [NewEntry], at now: Timestamp
-    ) throws -> [JournalEntry]? {
+    /// What the first call with this key was answered, though a turn was finished since; nil where there was no call
+    /// within 24 h.
+    fileprivate func firstAnswer(to key: IdempotencyKey, at now: Timestamp) throws -> [JournalEntry]? {
         let kept = try first(
-            """
-            SELECT body_digest, session_id, user_id, answer FROM idempotency_keys WHERE scope = ? AND created_at > ?
-            """, [.blob(key.scope), .time(now - IdempotencyKey.keptFor)]
-        ) { columns in
-            (
-                body: columns.optionalBytes(0), session: SessionID(try columns.uuid(1)),
-                user: columns.optionalText(2).map(UserID.init(stored:)), answer: columns.text(3)
-            )
-        }
+            "SELECT body_digest, answer FROM idempotency_keys WHERE scope = ? AND created_at > ?",
+            [.blob(key.scope), .time(now - IdempotencyKey.keptFor)]
+        ) { (body: $0.optionalBytes(0), answer: Data($0.text(1).utf8)) }
         guard let kept else { return nil }
-        guard kept.body == key.body,
-            let answer = try? JSONDecoder().decode([KeptEntry].self, from: Data(kept.answer.utf8)),
-            answer.count == entries.count
-        else {
-            throw SojournError.idempotencyConflict()
+        guard kept.body == key.body else { throw SojournError.idempotencyConflict() }
+        guard let answer = try? JSONDecoder().decode([KeptEntry].self, from: kept.answer) else {
+            throw SojournError(.storeDamaged, "The answer to an idempotency key could not be read.")
         }
-        return try zip(answer, entries).map { place, new in
-            guard let id = EntryID(place.id) else {
-                throw SojournError(.storeDamaged, "An idempotency key's answer could not be read.")
-            }
-            return JournalEntry(
-                id: id, sessionID: kept.session, userID: kept.user, at: Timestamp(microseconds: place.at),
-                seq: place.seq, body: new.body)
+        // An entry that was erased since is left out.
+        return try answer.compactMap(asWritten)
+    }
+
+    private func asWritten(_ kept: KeptEntry) throws -> JournalEntry? {
+        guard let id = EntryID(kept.id) else { return nil }
+        let sql = "SELECT \(kept.kind.columns) FROM \(kept.kind.table) WHERE id = ?"
+        guard var entry = try first(sql, [.uuid(id.uuid)], kept.kind.read) else { return nil }
+        if let extra = kept.openExtra, case .conversation(let input, _, _) = entry.body {
+            entry.body = .conversation(input: input, response: nil, extra: JSONDocument(stored: extra))
         }
+        return entry
     }
 
     /// Keeps the answer to a key; one that is past its 24 h gives way.
     fileprivate func remember(
-        _ entries: [JournalEntry], of row: SessionRow, for key: IdempotencyKey, at now: Timestamp
+        _ entries: [JournalEntry], of session: SessionID, for key: IdempotencyKey, at now: Timestamp
     ) throws {
-        let kept = entries.map { KeptEntry(id: $0.id.description, at: $0.at.microseconds, seq: $0.seq) }
-        let answer = String(decoding: try JSONEncoder().encode(kept), as: UTF8.self)
+        let answer = String(decoding: try JSONEncoder().encode(entries.map(KeptEntry.init)), as: UTF8.self)
         try run(
             """
-            INSERT OR REPLACE INTO idempotency_keys (scope, body_digest, session_id, user_id, created_at, answer)
-            VALUES (?, ?, ?, ?, ?, ?)
-            """,
-            [
-                .blob(key.scope), .blob(key.body), .id(row.id), .user(row.record.session.userID), .time(now),
-                .text(answer),
-            ])
+            INSERT OR REPLACE INTO idempotency_keys (scope, body_digest, session_id, created_at, answer)
+            VALUES (?, ?, ?, ?, ?)
+            """, [.blob(key.scope), .blob(key.body), .id(session), .time(now), .text(answer)])
     }
 }

@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import GRDB
+internal import Glibc
 public import Sojourn
 
 /// Sessions, items and the journal in one SQLite file.
@@ -89,9 +90,20 @@ extension SQLiteStore {
         } catch {
             throw DatabaseError(resultCode: .SQLITE_CANTOPEN)
         }
-        guard files.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
-            throw DatabaseError(resultCode: .SQLITE_CANTOPEN)
+        try makePrivateFile(at: path)
+    }
+
+    /// Makes an empty file that is its owner's alone from its first byte on; false, and nothing done, where there is
+    /// one, since another process may have made it a moment ago.
+    @discardableResult
+    static func makePrivateFile(at path: String) throws -> Bool {
+        let descriptor = Glibc.open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            if errno == EEXIST { return false }
+            throw DatabaseError(resultCode: errno == ENOSPC ? .SQLITE_FULL : .SQLITE_CANTOPEN)
         }
+        _ = Glibc.close(descriptor)
+        return true
     }
 
     private static func prepare(_ pool: DatabasePool) throws {

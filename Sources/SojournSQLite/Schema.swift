@@ -171,12 +171,11 @@ enum Schema {
         CREATE INDEX user_feedback_session ON user_feedback (session_id, created_at, id);
         CREATE INDEX user_feedback_user ON user_feedback (user_id, created_at, id) WHERE user_id IS NOT NULL;
 
-        -- The first answer to a client's key, kept for 24 hours: per entry its id, time and number.
+        -- The first answer to a client's key, kept for 24 hours: which entries, and how their open turns were.
         CREATE TABLE idempotency_keys (
             scope       BLOB    NOT NULL PRIMARY KEY,
             body_digest BLOB    NOT NULL,
             session_id  BLOB    NOT NULL REFERENCES session_master (session_id) ON DELETE CASCADE,
-            user_id     TEXT,
             created_at  INTEGER NOT NULL,
             answer      TEXT    NOT NULL
         );
