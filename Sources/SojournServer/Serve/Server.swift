@@ -62,7 +62,8 @@ public struct Server: Sendable {
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw SojournError(
                 .storeUnavailable,
-                "\(settings.host):\(settings.port) is taken by another program: choose another PORT, or 0 for a free one.")
+                "\(settings.host):\(settings.port) is taken by another program: choose another PORT, or 0 for a free one."
+            )
         }
         try store.close()
         withExtendedLifetime(lock) {}
