@@ -48,7 +48,6 @@ import Testing
         #expect(answer.status == 422)
         #expect(answer.field == field)
         #expect(try await api.send(.delete, "/v1/session/items", token: token).status == 422)
-        #expect(try await api.send(.delete, "/v1/session/items?all=true", #"{"ids":[1]}"#, token: token).field == "all")
     }
 
     @Test("are written with a service key only")
