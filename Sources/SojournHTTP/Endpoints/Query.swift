@@ -17,7 +17,7 @@ struct Query: Sendable {
     /// Reads a query.
     ///
     /// - Parameter known: the names that may stand in it; nil for any.
-    /// - Throws: `Problem` 422 naming a parameter that is unknown, is there twice, or is not UTF-8.
+    /// - Throws: `Problem` 422 naming a parameter that is unknown, is there twice, is not UTF-8, or breaks its schema.
     init(_ text: String, known: [Parameter]?) throws {
         var values: [String: String] = [:]
         for pair in text.split(separator: "&") {
@@ -26,8 +26,11 @@ struct Query: Sendable {
             guard let name = decoded.first ?? nil, let value = decoded.count > 1 ? decoded[1] : "" else {
                 throw Problem.invalid(String(parts.first ?? ""), "Is not UTF-8 in percent encoding.")
             }
-            if let known, !known.contains(where: { $0.place == .query && $0.name == name }) {
-                throw Problem.invalid(name, "There is no such query parameter here.")
+            if let known {
+                guard let parameter = known.first(where: { $0.place == .query && $0.name == name }) else {
+                    throw Problem.invalid(name, "There is no such query parameter here.")
+                }
+                if let rule = parameter.schema.rule(brokenBy: value) { throw Problem.invalid(name, rule) }
             }
             guard values.updateValue(value, forKey: name) == nil else {
                 throw Problem.invalid(name, "May stand here only once.")
@@ -39,33 +42,14 @@ struct Query: Sendable {
     /// A parameter's value; nil where it was not given.
     subscript(_ name: String) -> String? { values[name] }
 
-    /// One of these words; nil where not given.
-    func choice(_ name: String, _ words: [String]) throws -> String? {
-        guard let value = values[name] else { return nil }
-        guard words.contains(value) else {
-            throw Problem.invalid(name, "Must be " + words.joined(separator: " or ") + ".")
-        }
-        return value
+    /// A moment; nil where not given.
+    func timestamp(_ name: String) -> Timestamp? {
+        values[name].flatMap { Timestamp($0) }
     }
 
-    /// A moment in RFC 3339; nil where not given.
-    func timestamp(_ name: String) throws -> Timestamp? {
-        guard let value = values[name] else { return nil }
-        guard let time = Timestamp(value) else {
-            throw Problem.invalid(name, "Must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.")
-        }
-        return time
-    }
-
-    /// `limit` and `cursor`. The façade holds the limit to its bounds.
+    /// `limit` and `cursor`.
     func page() throws -> PageRequest {
-        var limit = 50
-        if let value = values["limit"] {
-            guard let number = Int(value), value.utf8.allSatisfy({ (48...57).contains($0) }) else {
-                throw Problem.invalid("limit", "Must be a whole number.")
-            }
-            limit = number
-        }
+        let limit = values["limit"].flatMap { Int($0) } ?? 50
         guard let text = values["cursor"] else { return PageRequest(limit: limit) }
         guard let cursor = PageCursor(text) else {
             throw Problem.invalid("cursor", "Must be `next` of the page before.")

@@ -10,29 +10,35 @@ final class RouteMeter: Sendable {
     let route: String
     /// The method, upper case.
     let method: String
-    private let duration: Timer
-    private let counters = Mutex<[Int: Counter]>([:])
+    private let handles = Mutex(Handles())
+
+    /// Made at the first request that needs them, so that routes nobody calls have no series.
+    private struct Handles {
+        var duration: Timer?
+        var counters: [Int: Counter] = [:]
+    }
 
     /// The meter of a route.
     init(route: String, method: String) {
         self.route = route
         self.method = method
-        duration = Timer(
-            label: "sojourn.http.request.duration", dimensions: [("route", route), ("method", method)],
-            preferredDisplayUnit: .seconds)
     }
 
     /// Counts a request that was answered with `status` after `elapsed`.
     func count(status: Int, elapsed: Duration) {
-        let counter = counters.withLock { counters in
-            if let counter = counters[status] { return counter }
-            let counter = Counter(
-                label: "sojourn.http.requests",
-                dimensions: [("route", route), ("method", method), ("status", String(status))])
-            counters[status] = counter
-            return counter
+        let (counter, duration) = handles.withLock { handles in
+            if let counter = handles.counters[status], let duration = handles.duration { return (counter, duration) }
+            let counter = Counter(label: "sojourn.http.requests", dimensions: labels + [("status", String(status))])
+            let duration =
+                handles.duration
+                ?? Timer(label: "sojourn.http.request.duration", dimensions: labels, preferredDisplayUnit: .seconds)
+            handles.counters[status] = counter
+            handles.duration = duration
+            return (counter, duration)
         }
         counter.increment()
         duration.recordNanoseconds(elapsed.microseconds * 1000)
     }
+
+    private var labels: [(String, String)] { [("route", route), ("method", method)] }
 }

@@ -40,17 +40,12 @@ extension SojournAPI {
         method: .delete, path: "/v1/session/items", operationID: "removeItems",
         summary: "Removes items from the session, or all with `?all=true`.", access: .token, capability: .items,
         parameters: [
-            .query("all", .oneOf(["true", "false"]), "`true` removes everything; the body is left out then.")
+            .query("all", .oneOf(["true", "false"]), "`true` removes everything, and no body is looked at.")
         ],
         body: Body(schema: .itemIDs, isOptional: true),
         answer: .ok("How many of them the session held.", .object(["removed": .count]))
     ) { call in
-        let all = try call.query.choice("all", ["true", "false"]) == "true"
-        let body = try await call.bytes()
-        guard !all || body.readableBytes == 0 else {
-            throw Problem.invalid("all", "Goes without a body: it removes everything.")
-        }
-        let ids = all ? nil : try Call.itemIDs(try call.parse(body))
+        let ids = call.query["all"] == "true" ? nil : try await call.itemIDs()
         let removed = try await call.sessions.remove(ids, from: try call.own)
         return .json { $0.object { $0.member("removed", removed) } }
     }
@@ -93,14 +88,9 @@ extension SojournAPI {
 }
 
 extension Call {
-    /// The item ids of the body.
+    /// The item ids of a body `{"ids": […]}`.
     fileprivate func itemIDs() async throws -> [ItemID] {
-        try Self.itemIDs(try await json())
-    }
-
-    /// The item ids of `{"ids": […]}`.
-    fileprivate static func itemIDs(_ body: JSONValue) throws -> [ItemID] {
-        var fields = try Fields(body)
+        var fields = try await fields()
         guard let ids = try fields.integers("ids") else { throw fields.missing("ids") }
         try fields.finish()
         return ids

@@ -105,7 +105,7 @@ extension Call {
     /// A page of a history, as the query asks for it.
     func history(_ kind: JournalKind, of scope: JournalScope) async throws -> Response {
         let query = HistoryQuery(
-            from: try query.timestamp("from"), to: try query.timestamp("to"), text: query["q"])
+            from: query.timestamp("from"), to: query.timestamp("to"), text: query["q"])
         let page = try await sessions.history(kind, of: scope, query, page: try self.query.page())
         return .json(capacity: 4096) { $0.page(page) { $0.entry($1) } }
     }

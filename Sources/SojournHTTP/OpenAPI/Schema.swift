@@ -110,3 +110,30 @@ struct Schema: Sendable {
         object(["items": array(of: element), "next": string().orNull])
     }
 }
+
+extension Schema {
+    /// The rule that a query parameter's text breaks, in words; nil where it breaks none.
+    func rule(brokenBy text: String) -> String? {
+        if case .array(let words)? = json["enum"] {
+            let words = words.compactMap { if case .string(let word) = $0 { word } else { nil } }
+            return words.contains(text) ? nil : "Must be " + words.joined(separator: " or ") + "."
+        }
+        if json["type"] == .string("integer") {
+            let number = text.utf8.allSatisfy { (48...57).contains($0) } ? Int64(text) : nil
+            guard let least = bound("minimum"), let most = bound("maximum") else { return nil }
+            return number.map { (least...most).contains($0) } == true
+                ? nil : "Must be a whole number from \(least) to \(most)."
+        }
+        if json["format"] == .string("date-time") {
+            return Timestamp(text) == nil ? "Must be a time in RFC 3339, such as 2026-01-31T12:00:00Z." : nil
+        }
+        guard let least = bound("minLength"), let most = bound("maxLength") else { return nil }
+        return (least...most).contains(Int64(text.unicodeScalars.count))
+            ? nil : "Must be \(least) to \(most) characters."
+    }
+
+    private func bound(_ name: String) -> Int64? {
+        guard case .integer(let bound)? = json[name] else { return nil }
+        return bound
+    }
+}

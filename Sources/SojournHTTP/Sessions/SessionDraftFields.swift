@@ -3,6 +3,9 @@
 internal import Sojourn
 
 extension SessionDraft {
+    /// A life in seconds: one second to ten years.
+    static let lifeSeconds = 1...Duration.days(3653).components.seconds
+
     /// Reads a session to be created from a client's object.
     ///
     /// - Parameter isService: whether a service key asks, which may give more: a user, claims, a life, other types,
@@ -18,7 +21,12 @@ extension SessionDraft {
         metadata = try fields.object("metadata") ?? [:]
         claims = try fields.object("claims") ?? [:]
         userID = try fields.user("user_id")
-        life = try fields.integer("ttl_seconds").map { .seconds($0) }
+        if let seconds = try fields.integer("ttl_seconds") {
+            guard Self.lifeSeconds.contains(seconds) else {
+                throw fields.wrong("ttl_seconds", "a life of 1 second to 10 years, in seconds")
+            }
+            life = .seconds(seconds)
+        }
         ipAddress = try fields.string("ip_address")
         if let text = ipAddress {
             guard let address = IPAddress(text) else { throw fields.wrong("ip_address", "an IPv4 or IPv6 address") }

@@ -83,7 +83,7 @@ extension Schema {
     /// A session's token.
     static let token = string(43...43)
     /// A life in seconds: one second to ten years.
-    static let lifeSeconds = integer(1...Int64(Duration.days(3653).components.seconds))
+    static let lifeSeconds = integer(SessionDraft.lifeSeconds)
     /// An IPv4 or IPv6 address.
     static let address = Schema([
         "anyOf": .array([

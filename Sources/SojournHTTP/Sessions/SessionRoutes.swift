@@ -18,7 +18,7 @@ extension SojournAPI {
         answer: .ok("The session is live.", .ref("SessionWithItems"), headers: Schema.cookieHeaders)
     ) { call in
         let token = try call.token
-        let withItems = try call.query.choice("include", ["items"]) != nil
+        let withItems = call.query["include"] == "items"
         let freshness = try call.freshness
         let found =
             withItems
@@ -75,9 +75,8 @@ extension SojournAPI {
         try fields.finish()
         if grace != nil { try call.requireService(for: "grace_seconds") }
         guard (0...60).contains(grace ?? 0) else { throw fields.wrong("grace_seconds", "0 to 60") }
-        let onlyCookie = try call.deliversOnlyCookie
         let issued = try await call.sessions.rotate(try call.token, grace: grace.map { .seconds($0) })
-        return call.issued(issued, status: .ok, onlyCookie: onlyCookie)
+        return call.issued(issued, status: .ok, onlyCookie: call.deliversOnlyCookie)
     }
 
     private static let patchSessionMetadata = Endpoint(
@@ -116,9 +115,7 @@ extension SojournAPI {
 
 extension Call {
     /// Whether `?deliver=cookie` keeps the token out of the body.
-    var deliversOnlyCookie: Bool {
-        get throws { try query.choice("deliver", ["cookie", "both"]) == "cookie" }
-    }
+    var deliversOnlyCookie: Bool { query["deliver"] == "cookie" }
 
     /// An answer that hands a visitor a token, by cookie and, unless `onlyCookie`, in the body.
     func issued(_ issued: IssuedSession, status: HTTPResponse.Status, onlyCookie: Bool) -> Response {

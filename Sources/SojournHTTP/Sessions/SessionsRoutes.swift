@@ -33,9 +33,8 @@ extension SojournAPI {
             draft.ipAddress = client?.description
             draft.userAgent = call.request.headers[.userAgent]
         }
-        let onlyCookie = try call.deliversOnlyCookie
         let issued = try await call.sessions.create(draft, by: call.caller.isService ? .service : .token)
-        return call.issued(issued, status: .created, onlyCookie: onlyCookie)
+        return call.issued(issued, status: .created, onlyCookie: call.deliversOnlyCookie)
     }
 
     private static let getSessionByID = Endpoint(

@@ -19,7 +19,7 @@ extension SojournAPI {
         ],
         answer: .ok("A page of sessions.", .page(of: .ref("StoredSession")))
     ) { call in
-        let status = try call.query.choice("status", statuses) ?? SessionStatus.active.rawValue
+        let status = call.query["status"] ?? SessionStatus.active.rawValue
         let filter = SessionFilter(userID: try call.userID, status: SessionStatus(rawValue: status))
         let page = try await call.sessions.list(filter, page: try call.query.page())
         return .json(capacity: 4096) { $0.page(page) { $0.stored($1) } }

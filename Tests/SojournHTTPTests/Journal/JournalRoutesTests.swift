@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import HTTPTypes
+import Sojourn
+import Testing
+
+@testable import SojournHTTP
+
+/// What happened in a session.
+@Suite("The journal over HTTP") struct JournalRoutesTests {
+    private static let visitor = HTTPField.Name.xSessionToken
+    private static let idempotency = HTTPField.Name.idempotencyKey
+    let api = APITester()
+
+    /// A request by service key on a visitor's session.
+    private func serve(_ method: HTTPRequest.Method, _ path: String, _ body: String, _ token: String) async throws
+        -> Answered
+    {
+        try await api.send(method, path, body, token: APITester.key, headers: [Self.visitor: token])
+    }
+
+    @Test(
+        "takes and gives back each kind",
+        arguments: [
+            (
+                "conversations", #"{"input_text":"안녕 \"x\"\n","extra":{"a":1}}"#,
+                ["id", "session_id", "user_id", "conversation_time", "seq", "input_text", "response_text", "extra"]
+            ),
+            (
+                "interactions", #"{"interaction_type":"click","data":{"b":2}}"#,
+                ["id", "session_id", "user_id", "created_at", "interaction_type", "data"]
+            ),
+            (
+                "feedback", #"{"feedback_type":"stars","rating":4.5,"comment":"good"}"#,
+                [
+                    "id", "session_id", "user_id", "created_at", "feedback_type", "feedback_target_type",
+                    "feedback_target_id", "rating", "comment",
+                ]
+            ),
+        ] as [(String, String, Set<String>)])
+    func kinds(kind: String, body: String, members: Set<String>) async throws {
+        let token = try await api.begin()
+        let path = "/v1/session/\(kind)"
+        let one = try await api.send(.post, path, body, token: token)
+        #expect(one.status == 201)
+        #expect(Set(one.json.keys) == members)
+        let two = try await api.send(.post, path, "[\(body),\(body)]", token: token)
+        #expect(two.items.count == 2)
+        #expect(try await api.send(.get, path, token: token).items.count == 3)
+        let page = try await api.send(.get, path + "?limit=2", token: token)
+        let next = try #require(page.json["next"] as? String)
+        #expect(try await api.send(.get, path + "?limit=2&cursor=\(next)", token: token).items.count == 1)
+    }
+
+    @Test("keeps responses, recommendations and times for the service key")
+    func rights() async throws {
+        let token = try await api.begin()
+        let refused = [
+            ("conversations", #"{"input_text":"a","response_text":"b"}"#, "response_text"),
+            ("conversations", #"{"input_text":"a","conversation_time":"2027-01-01T00:00:00Z"}"#, "conversation_time"),
+            ("interactions", #"{"interaction_type":"a","created_at":"2027-01-01T00:00:00Z"}"#, "created_at"),
+            ("recommendations", #"{"recommendations":[1]}"#, nil),
+        ]
+        for (kind, body, field) in refused {
+            let answer = try await api.send(.post, "/v1/session/\(kind)", body, token: token)
+            #expect(answer.status == 403)
+            #expect(answer.field == field)
+            #expect(try await serve(.post, "/v1/session/\(kind)", body, token).status == 201)
+        }
+        let open = APITester { $0.clientJournal = .all }
+        let theirs = try await open.begin()
+        #expect(try await open.send(.post, "/v1/session/recommendations", refused[3].1, token: theirs).status == 201)
+        #expect(try await open.send(.post, "/v1/session/conversations", refused[0].1, token: theirs).status == 201)
+        #expect(try await open.send(.post, "/v1/session/conversations", refused[1].1, token: theirs).status == 403)
+    }
+
+    @Test("finishes a turn once, and minds its place")
+    func finish() async throws {
+        let token = try await api.begin()
+        let turn = try await api.send(
+            .post, "/v1/session/conversations", #"{"input_text":"hi","expected_seq":0,"extra":{"a":1}}"#, token: token)
+        #expect(turn.json["seq"] as? Int == 1)
+        let path = "/v1/session/conversations/\(try #require(turn.json["id"] as? String))"
+        let body = #"{"response_text":"hello","extra":{"b":2},"expected_seq":1}"#
+        #expect(try await api.send(.patch, path, body, token: token).status == 403)
+        let late = try await serve(.patch, path, #"{"response_text":"x","expected_seq":0}"#, token)
+        #expect(late.status == 409)
+        #expect(late.json["current_seq"] as? Int == 1)
+        let finished = try await serve(.patch, path, body, token)
+        #expect(finished.json["response_text"] as? String == "hello")
+        #expect(finished.text.contains(#""extra":{"a":1,"b":2}"#))
+        #expect(try await serve(.patch, path, body, token).code == "already_finished")
+        let none = "/v1/session/conversations/00000000-0000-7000-8000-000000000000"
+        #expect(try await serve(.patch, none, body, token).status == 404)
+    }
+
+    @Test("counts expected turns on through an array")
+    func expected() async throws {
+        let token = try await api.begin()
+        func post(_ body: String) async throws -> Answered {
+            try await api.send(.post, "/v1/session/conversations", body, token: token)
+        }
+        let both = #"[{"input_text":"a","expected_seq":0},{"input_text":"b","expected_seq":1}]"#
+        #expect(try await post(both).status == 201)
+        #expect(try await post(both).status == 409)
+        let torn = #"[{"input_text":"a","expected_seq":2},{"input_text":"b","expected_seq":2}]"#
+        #expect(try await post(torn).status == 422)
+        #expect(try await post(#"[{"input_text":"a"},{"input_text":"b","expected_seq":3}]"#).status == 201)
+    }
+
+    @Test("writes a repeated call once")
+    func idempotent() async throws {
+        let token = try await api.begin()
+        func post(_ text: String, key: String) async throws -> Answered {
+            try await api.send(
+                .post, "/v1/session/conversations", #"{"input_text":"\#(text)"}"#, token: token,
+                headers: [Self.idempotency: key])
+        }
+        let first = try await post("a", key: "k")
+        let again = try await post("a", key: "k")
+        #expect(again.status == 201)
+        #expect(again.text == first.text)
+        let other = try await post("b", key: "k")
+        #expect(other.status == 422)
+        #expect(other.code == "idempotency_conflict")
+        #expect(try await post("b", key: "k k").field == "Idempotency-Key")
+        #expect(try await api.send(.get, "/v1/session/conversations", token: token).items.count == 1)
+    }
+
+    @Test("is searched by time and text")
+    func search() async throws {
+        let token = try await api.begin()
+        for text in ["Kimchi", "Tofu"] {
+            _ = try await api.send(
+                .post, "/v1/session/conversations", #"{"input_text":"\#(text)"}"#, token: token)
+            api.clock.advance(.seconds(60))
+        }
+        func count(_ query: String) async throws -> Int {
+            try await api.send(.get, "/v1/session/conversations?" + query, token: token).items.count
+        }
+        #expect(try await count("q=kimchi") == 1)
+        #expect(try await count("from=\((api.clock.now - .seconds(90)).text)") == 1)
+        #expect(try await count("to=\((api.clock.now - .seconds(90)).text)") == 1)
+        #expect(try await api.send(.get, "/v1/session/conversations?from=now", token: token).field == "from")
+        #expect(try await api.send(.get, "/v1/session/feedback?q=a", token: token).field == "q")
+    }
+
+    @Test(
+        "names what is wrong in an entry",
+        arguments: [
+            ("[]", "body"), ("1", "body"), ("{}", "input_text"), (#"[{"input_text":"a"},{}]"#, "[1].input_text"),
+            (#"{"input_text":"a","extra":1}"#, "extra"), (#"[{"input_text":"a","x":1}]"#, "[0].x"),
+        ])
+    func wrong(body: String, field: String) async throws {
+        let answer = try await api.send(
+            .post, "/v1/session/conversations", body, token: try await api.begin())
+        #expect(answer.status == 422)
+        #expect(answer.field == field)
+    }
+}
