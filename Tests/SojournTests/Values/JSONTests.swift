@@ -40,9 +40,11 @@ struct JSONTests {
         for text in ["9223372036854775807", "-9223372036854775808", "0.5", #""🙂""#, "null", "true", "[]"] {
             #expect(try JSONValue(parsing: text.utf8).text == text)
         }
-        for text in ["", "{", "nul", "{a:1}", "'a'", "\u{FEFF}{", "1 2"] {
+        for text in ["", "{", "nul", "{a:1}", "[1,]", "{\"a\":1 , }", "'a'", "\u{FEFF}{", "1 2"] {
             #expect(throws: SojournError.self, "\(text)") { try JSONValue(parsing: text.utf8) }
         }
+        #expect(throws: SojournError.self) { try JSONValue(parsing: [0x7B, 0, 0x7D, 0]) }
+        for text in [#"[",]"]"#, #"{"\\\",}":","}"#] { #expect(try JSONValue(parsing: text.utf8).text == text) }
         #expect(try JSONValue(parsing: #"{"a":[{"b":[]}]}"#.utf8).depth == 4)
         #expect(try JSONValue(parsing: #"{"a":["\u0000"]}"#.utf8).containsNUL)
     }
