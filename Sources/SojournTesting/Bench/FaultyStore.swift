@@ -7,8 +7,8 @@ public import Sojourn
 public struct FaultyStore: ForwardingStore {
     /// The bugs.
     public enum Fault: String, Sendable, Hashable, CaseIterable {
-        /// A save reads the record, changes it and writes it back whole, as an upsert: what ended or was deleted
-        /// meanwhile comes back (laws 1 and 3).
+        /// A save that finds its session ended or deleted meanwhile writes the record that it had read, as an upsert
+        /// does: the session comes back (laws 1 and 3).
         case saveUpserts
         /// A validation reads the counter and writes back one more: of two at once one is lost (law 4).
         case countIsLost
@@ -50,9 +50,14 @@ public struct FaultyStore: ForwardingStore {
                 return copy[record: access.id]
             }
             await Turn.pass()
-            guard let saved else { throw SojournError.noSession() }
-            base.run { model, _ in model[record: access.id] = saved }
-            return saved.session
+            return try base.run { model, now in
+                if let current = model[record: access.id], current.session.end == nil {
+                    return try model.replace(field, of: access, with: document, ifVersion: version, at: now)
+                }
+                guard let saved else { throw SojournError.noSession() }
+                model[record: access.id] = saved
+                return saved.session
+            }
         case .staleVersionWins:
             guard let read = try await base.find([.trusted(access.id, as: access.actor)]).first ?? nil else {
                 throw SojournError.noSession()

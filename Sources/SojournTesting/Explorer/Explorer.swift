@@ -42,16 +42,6 @@ public struct Explorer: Sendable {
         self.seed = seed
     }
 
-    /// An explorer of one schedule: a failure's, to see it again.
-    public static func repeating(_ seed: UInt64, on store: StoreUnderTest) -> Explorer {
-        Explorer(store, exactly: 1, from: seed)
-    }
-
-    /// An explorer that no environment changes, for tests of the explorer itself.
-    public static func of(_ store: StoreUnderTest, schedules: Int, seed: UInt64) -> Explorer {
-        Explorer(store, exactly: schedules, from: seed)
-    }
-
     /// Runs the schedules up to the first that fails, and returns that one, shrunk; nil where all hold.
     public func explore() async throws -> ExplorerFailure? {
         let capabilities = try await store.withStore { store, _ in store.capabilities }
@@ -117,12 +107,6 @@ public struct ExplorerFailure: Sendable, Hashable, CustomStringConvertible {
     let first: Replay
     /// The run of the shortest schedule that failed.
     let shortest: Replay
-
-    /// How many calls the shortest schedule makes.
-    public var shortestSteps: Int { shortest.schedule.steps.count }
-
-    /// All that was observed: the histories of the run that failed and of the shortest one, call by call.
-    public var observations: String { "\(first.history)\n\(shortest.history)" }
 
     public var description: String {
         """

@@ -197,6 +197,7 @@ extension Event {
     /// The session that must have been live for this call to be answered so; nil where that cannot be said.
     fileprivate var provesLife: Int? {
         switch (step.verb, outcome) {
+        case (.get(let key), .stored(let stored?)): stored.status == .active ? key.session : nil
         case (.create, _), (.get, _), (.held, _), (.history, _), (.facts, _), (.sweep, _), (.delete, _), (.endAll, _):
             nil
         case (_, .session(_?)), (_, .both), (_, .repeated), (_, .added), (_, .entries), (_, .flag(true)), (_, .count):

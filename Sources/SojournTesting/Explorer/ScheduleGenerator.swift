@@ -48,6 +48,7 @@ struct ScheduleGenerator {
     private mutating func step(_ verb: Verb) -> Step {
         lastStep += 1
         switch verb {
+        case .create(let session, _, _, _) where secrets[session] != nil: break
         case .create(let session, _, _, _), .bind(let session, _, _): secrets[session, default: []].append(lastStep)
         case .rotate(let key, _): secrets[key.session, default: []].append(lastStep)
         case .append(let key, _, _, _): turns[key.session, default: []].append(lastStep)
@@ -75,7 +76,7 @@ struct ScheduleGenerator {
         case 24: return .endAll(user: user())
         case 25: return .endOthers(key())
         case 26: return .sweep(keepsEnded: !chance(4))
-        case 27: return create(session(), user: chance(2) ? nil : user())
+        case 27: return create(chance(4) ? session() : Self.sessions - 1, user: chance(2) ? nil : user())
         case 28..<31 where items: return .add(key(), item() + (chance(2) ? item() : []))
         case 31 where items: return .remove(key(), chance(2) ? nil : item())
         case 32 where items: return .held(key())
@@ -86,8 +87,10 @@ struct ScheduleGenerator {
                 key(), turns: chance(3) ? 2 : 1, expected: expected,
                 repeatable: chance(3) ? Int.random(in: 0...1, using: &random) : nil)
         case 37..<39 where journal:
-            let key = key()
-            return .finish(key, turn: turns[key.session, default: []].randomElement(using: &random) ?? 0)
+            var key = key()
+            guard let session = turns.keys.sorted().randomElement(using: &random) else { return .history(key) }
+            if key.session != session { key = Key(session: session, proof: .trust) }
+            return .finish(key, turn: turns[session, default: []].randomElement(using: &random) ?? 0)
         case 39 where journal: return .history(key())
         default: return .validate(key())
         }
@@ -105,9 +108,9 @@ struct ScheduleGenerator {
         let proof: Key.Proof
         switch Int.random(in: 0..<20, using: &random) {
         case 0: proof = .forged
-        case 1..<4: proof = .trust
-        case 4..<9: proof = known.randomElement(using: &random).map { .secret(of: $0) } ?? .trust
-        case 9..<14: proof = known.first.map { .secret(of: $0) } ?? .trust
+        case 1..<5: proof = .trust
+        case 5..<9: proof = known.randomElement(using: &random).map { .secret(of: $0) } ?? .trust
+        case 9..<15: proof = known.first.map { .secret(of: $0) } ?? .trust
         default: proof = known.last.map { .secret(of: $0) } ?? .trust
         }
         return Key(session: session, proof: proof)
