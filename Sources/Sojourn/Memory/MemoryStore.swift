@@ -15,7 +15,8 @@ public final class MemoryStore: Sendable {
         self.clock = clock
     }
 
-    private func run<Value>(_ verb: (inout sending MemoryModel, Timestamp) throws -> Value) rethrows -> Value
+    /// Does something to the model in one step, at the clock's now.
+    package func run<Value>(_ verb: (inout sending MemoryModel, Timestamp) throws -> Value) rethrows -> Value
     where Value: Sendable {
         try model.withLock { try verb(&$0, clock.now) }
     }

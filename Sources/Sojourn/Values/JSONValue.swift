@@ -20,11 +20,36 @@ extension JSONValue {
     ///
     /// - Throws: `SojournError` with code `malformedJSON` where it is not JSON (RFC 8259, any value at the top).
     public init(parsing text: some Collection<UInt8>) throws {
+        guard Self.isStrict(text) else { throw SojournError(.malformedJSON, "The text is not JSON.") }
         do {
             self = try JSONDecoder().decode(JSONValue.self, from: Data(text))
         } catch {
             throw SojournError(.malformedJSON, "The text is not JSON.", underlying: error)
         }
+    }
+
+    /// False for what Foundation takes for JSON and RFC 8259 does not: a comma before a closing bracket, and encodings
+    /// other than UTF-8, which a zero byte gives away.
+    private static func isStrict(_ text: some Collection<UInt8>) -> Bool {
+        var isInString = false
+        var isEscaped = false
+        var last: UInt8 = 0
+        for byte in text {
+            guard byte != 0 else { return false }
+            if isInString {
+                isInString = isEscaped || byte != UInt8(ascii: "\"")
+                isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"): continue
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): if last == UInt8(ascii: ",") { return false }
+            case UInt8(ascii: "\""): isInString = true
+            default: break
+            }
+            last = byte
+        }
+        return true
     }
 
     /// Compact JSON with the keys of every object sorted, so that equal trees give equal text.

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Sojourn
+
+/// Whether there is an order of observed calls, true to their beginnings and ends, in which the model would have
+/// answered each as the store did (Wing and Gong, «Testing and Verifying Concurrent Objects», 1993, with Lowe's
+/// memory of the dead ends: the same calls done and the same model reached need not be tried twice).
+struct Linearization {
+    /// The most calls of one object that can be checked: one bit each.
+    static let eventsMax = 64
+
+    private struct Place: Hashable {
+        let done: UInt64
+        let model: MemoryModel
+    }
+
+    private let events: [Event]
+    private var deadEnds: Set<Place> = []
+    private var deepest = -1
+    /// Why the best order found goes no further; nil where an order was found.
+    private(set) var obstacle: String?
+
+    /// Searches an order of `events`, the calls of one object.
+    init(_ events: [Event]) {
+        precondition(events.count <= Self.eventsMax, "an object's history is too long: make schedules smaller")
+        self.events = events.sorted { ($0.returned, $0.invoked) < ($1.returned, $1.invoked) }
+        var start = MemoryModel()
+        _ = start.put(ScheduleNames.catalogue)
+        if search(start, done: 0) { obstacle = nil }
+    }
+
+    private mutating func search(_ model: MemoryModel, done: UInt64) -> Bool {
+        let pending = events.indices.filter { done & 1 << UInt64($0) == 0 }
+        guard let horizon = pending.first.map({ events[$0].returned }) else { return true }
+        if !deadEnds.isEmpty, deadEnds.contains(Place(done: done, model: model)) { return false }
+        var refused: [String] = []
+        // Whoever began after another had ended comes after it.
+        for index in pending where events[index].invoked < horizon {
+            let event = events[index]
+            var next = model
+            let expected = event.step.apply(to: &next, at: event.at)
+            guard event.allows(expected) else {
+                refused.append(
+                    "  #\(event.step.number) \(event.step.verb)\n    answered \(event.outcome)\n    not \(expected)")
+                continue
+            }
+            if search(next, done: done | 1 << UInt64(index)) { return true }
+        }
+        if done.nonzeroBitCount > deepest, !refused.isEmpty {
+            deepest = done.nonzeroBitCount
+            obstacle = "after \(deepest) of \(events.count) calls:\n" + refused.joined(separator: "\n")
+        }
+        deadEnds.insert(Place(done: done, model: model))
+        return false
+    }
+}
+
+extension Event {
+    /// Whether the answer is the model's. A sweep's counts go over all objects and are checked apart.
+    fileprivate func allows(_ expected: Outcome) -> Bool {
+        if case .sweep = step.verb, case .swept = outcome { return true }
+        return outcome == expected
+    }
+}
+
+extension History {
+    /// The calls of each object. A user with all sessions that were ever theirs is one object, for the epoch and the
+    /// cap tie them; any other session is one by itself. A sweep touches every object.
+    var objects: [[Event]] {
+        var groups: [(sessions: Set<Int>, users: Set<Int>)] = []
+        for event in events {
+            var joined = (
+                sessions: Set(event.step.verb.sessions), users: Set([event.step.verb.user].compactMap(\.self))
+            )
+            guard !joined.sessions.isEmpty || !joined.users.isEmpty else { continue }
+            groups.removeAll { group in
+                guard !group.sessions.isDisjoint(with: joined.sessions) || !group.users.isDisjoint(with: joined.users)
+                else { return false }
+                joined.sessions.formUnion(group.sessions)
+                joined.users.formUnion(group.users)
+                return true
+            }
+            groups.append(joined)
+        }
+        return groups.map { group in
+            events.filter { event in
+                if case .sweep = event.step.verb { return true }
+                return event.step.verb.user.map(group.users.contains)
+                    ?? !group.sessions.isDisjoint(with: event.step.verb.sessions)
+            }
+        }
+    }
+}
