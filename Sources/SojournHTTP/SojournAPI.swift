@@ -76,7 +76,9 @@ public final class SojournAPI: Sendable {
     /// Finds out what a request means, and hands it to the endpoint.
     private func answer(_ request: Request, context: SojournContext, endpoint: Endpoint) async throws -> Response {
         // The router takes `//` for `/`: an empty name in a path would make it another path.
-        guard !request.uri.path.contains("//") else { throw Problem.notFound("There is nothing at this address.") }
+        guard !endpoint.takesName || !request.uri.path.contains("//") else {
+            throw Problem.notFound("There is nothing at this address.")
+        }
         let caller = try gate.admit(request, to: endpoint.access, at: configuration.uptime()) {
             client(of: request, context)
         }

@@ -31,6 +31,9 @@ struct Endpoint: Sendable {
     var answersBelow = false
     /// Answers a request.
     let handler: @Sendable (Call) async throws -> Response
+
+    /// Whether a name stands in the path.
+    var takesName: Bool { parameters.contains { $0.place == .path } }
 }
 
 /// A body that an endpoint takes.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Hummingbird
+internal import NIOCore
 internal import Sojourn
 
 // `/v1/items`, the catalogue (I1), and `/v1/session/items`, what a visitor holds of it (I2).
@@ -40,13 +41,15 @@ extension SojournAPI {
         method: .delete, path: "/v1/session/items", operationID: "removeItems",
         summary: "Removes items from the session, or all with `?all=true`.", access: .token, capability: .items,
         parameters: [
-            .query("all", .oneOf(["true", "false"]), "`true` removes everything, and no body is looked at.")
+            .query("all", .oneOf(["true", "false"]), "`true` removes everything, whatever the body names.")
         ],
         body: Body(schema: .itemIDs, isOptional: true),
         answer: .ok("How many of them the session held.", .object(["removed": .count]))
     ) { call in
-        let ids = call.query["all"] == "true" ? nil : try await call.itemIDs()
-        let removed = try await call.sessions.remove(ids, from: try call.own)
+        let all = call.query["all"] == "true"
+        let body = try await call.bytes()
+        let named = all && body.readableBytes == 0 ? nil : try Call.itemIDs(try call.parse(body))
+        let removed = try await call.sessions.remove(all ? nil : named, from: try call.own)
         return .json { $0.object { $0.member("removed", removed) } }
     }
 
@@ -88,9 +91,14 @@ extension SojournAPI {
 }
 
 extension Call {
-    /// The item ids of a body `{"ids": […]}`.
+    /// The item ids of the body.
     fileprivate func itemIDs() async throws -> [ItemID] {
-        var fields = try await fields()
+        try Self.itemIDs(try await json())
+    }
+
+    /// The item ids of `{"ids": […]}`.
+    fileprivate static func itemIDs(_ body: JSONValue) throws -> [ItemID] {
+        var fields = try Fields(body)
         guard let ids = try fields.integers("ids") else { throw fields.missing("ids") }
         try fields.finish()
         return ids
