@@ -21,4 +21,9 @@ struct StoreSuites {
     func keeps(_ example: ConformanceCase) async throws {
         try await example.run(on: Self.sqlite)
     }
+
+    @Test("is linearizable and keeps the laws, as far as the explorer sees")
+    func explorerFindsNothing() async throws {
+        try await Explorer(Self.sqlite).expectNoFailure()
+    }
 }
