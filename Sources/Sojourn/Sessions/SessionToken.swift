@@ -18,11 +18,12 @@ public struct SessionToken: Sendable, Hashable {
     }
 
     /// Reads a token's text. Empty, short, long, non-ASCII and non-canonical texts are nil, at constant cost:
-    /// nothing past the 43rd byte is looked at (law 2).
+    /// no text of another length is looked at (law 2).
     public init?(_ text: some StringProtocol) {
-        let utf8 = text.utf8
-        guard utf8.prefix(Self.length + 1).count == Self.length, let bytes = Base64URL.decode(utf8),
-            let uuid = UUIDBytes(bytes: bytes.prefix(16)), let secret = UUIDBytes(bytes: bytes.suffix(16))
+        guard text.utf8.count == Self.length else { return nil }
+        var text = String(text)
+        guard let bytes = text.withUTF8({ Base64URL.decode($0) }), let uuid = UUIDBytes(bytes: bytes[..<16]),
+            let secret = UUIDBytes(bytes: bytes[16...])
         else { return nil }
         self.init(id: SessionID(uuid), secret: SessionSecret(bits: secret))
     }

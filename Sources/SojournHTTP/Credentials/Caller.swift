@@ -118,11 +118,11 @@ struct Gate: Sendable {
 
     /// What stands after `Bearer` in `Authorization` (RFC 6750); nil where the field is absent or of another scheme.
     private static func bearer(in headers: HTTPFields) -> Substring? {
-        guard let value = headers[.authorization], value.utf8.count >= 6,
-            value.utf8.prefix(6).elementsEqual("Bearer".utf8, by: { $0 | 0x20 == $1 | 0x20 })
+        guard let value = headers[.authorization] else { return nil }
+        let utf8 = value.utf8
+        guard let space = utf8.firstIndex(of: UInt8(ascii: " ")) ?? (utf8.isEmpty ? nil : utf8.endIndex),
+            utf8[..<space].elementsEqual("bearer".utf8, by: { $0 | 0x20 == $1 })
         else { return nil }
-        let rest = value.dropFirst(6)
-        guard rest.isEmpty || rest.first == " " else { return nil }
-        return rest.trimmed
+        return value[space...].trimmed
     }
 }

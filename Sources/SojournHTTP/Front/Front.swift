@@ -12,6 +12,8 @@ internal import Tracing
 struct Front: Sendable {
     private let configuration: HTTPConfiguration
     private let requestIDs = RequestIDs()
+    /// Not the framework's logger of the request: setting that up costs every request, and few are logged.
+    private let logger = Logger(label: "sojourn.http")
     /// False where nobody has set up a tracer: then no request pays for a span.
     private let isTraced: Bool
 
@@ -38,13 +40,13 @@ struct Front: Sendable {
             throw error.cause
         } catch {
             let problem = Problem(error, access: access)
-            report(error, answeredBy: problem, requestID: requestID, meter: meter, to: context.logger)
+            report(error, answeredBy: problem, requestID: requestID, meter: meter)
             response = problem.response(requestID: requestID)
         }
         finish(&response, of: request, requestID: requestID)
         let elapsed = configuration.uptime() - began
         meter.count(status: response.status.code, elapsed: elapsed)
-        log(response.status, elapsed, requestID: requestID, meter: meter, to: context.logger)
+        log(response.status, elapsed, requestID: requestID, meter: meter)
         return response
     }
 
@@ -73,7 +75,7 @@ struct Front: Sendable {
 
     /// Failures of our own, and damage, are logged with all that is known of them; the client learns none of it.
     private func report(
-        _ error: any Error, answeredBy problem: Problem, requestID: String, meter: RouteMeter, to logger: Logger
+        _ error: any Error, answeredBy problem: Problem, requestID: String, meter: RouteMeter
     ) {
         guard problem.status.code >= 500, problem.status.code != 501 else { return }
         logger.error(
@@ -85,7 +87,7 @@ struct Front: Sendable {
     }
 
     private func log(
-        _ status: HTTPResponse.Status, _ elapsed: Duration, requestID: String, meter: RouteMeter, to logger: Logger
+        _ status: HTTPResponse.Status, _ elapsed: Duration, requestID: String, meter: RouteMeter
     ) {
         guard configuration.accessLog != .off else { return }
         let level: Logger.Level =

@@ -56,7 +56,9 @@ public struct Server: Sendable {
                         "database": "\(store.place)", "pid": "\(ProcessInfo.processInfo.processIdentifier)",
                     ])
             },
-            logger: Logger(label: "sojourn.http"))
+            logger: Logger(label: "sojourn.framework") { [level = settings.logLevel] label in
+                FrameworkLogHandler(LineLogHandler(label: label, level: level, format: format))
+            })
         do {
             try await application.runService()
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
