@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Logging
 public import Sojourn
 
 /// Everything that the HTTP face is told: it reads no file and no environment itself.
@@ -27,6 +28,9 @@ public struct HTTPConfiguration: Sendable {
     public var metricsText: (@Sendable () -> String)?
     /// Begins a sweep and returns at once; nil (default) where none runs in this process.
     public var sweepNow: (@Sendable () -> Void)?
+    /// Where requests and failures are logged: not the framework's logger of a request, whose set-up every request would
+    /// pay for.
+    public var logger = Logger(label: "sojourn.http")
     /// The time of day, for the age of cookies.
     public var clock: any WallClock = SystemWallClock()
     /// The time that limits and durations are measured with.

@@ -32,6 +32,7 @@ struct APITester: Sendable {
         configuration.serviceKeys = [ServiceKey(Self.key)].compactMap { $0 }
         configuration.clock = clock
         configuration.createsPerMinute = 0
+        configuration.logger = logger
         configure(&configuration)
         let api = SojournAPI(sessions: sessions, configuration: configuration)
         application = Application(router: api.makeRouter(), logger: logger)

@@ -12,8 +12,7 @@ internal import Tracing
 struct Front: Sendable {
     private let configuration: HTTPConfiguration
     private let requestIDs = RequestIDs()
-    /// Not the framework's logger of the request: setting that up costs every request, and few are logged.
-    private let logger = Logger(label: "sojourn.http")
+    private var logger: Logger { configuration.logger }
     /// False where nobody has set up a tracer: then no request pays for a span.
     private let isTraced: Bool
 
