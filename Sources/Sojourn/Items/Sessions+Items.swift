@@ -28,7 +28,7 @@ extension Sessions {
     /// - Throws: `unknownItems` naming every unknown id; `limitReached`.
     public func add(_ ids: [ItemID], to access: SessionAccess) async throws -> ItemsAdded {
         let store = try itemStore
-        try check(ids)
+        try check(itemIDs: ids)
         return try await store.add(ids, to: access, holdMax: limits.heldItemsMax)
     }
 
@@ -40,7 +40,7 @@ extension Sessions {
     /// Removes items from a session, or all of them for nil; returns how many it held of them (I2).
     public func remove(_ ids: [ItemID]?, from access: SessionAccess) async throws -> Int {
         let store = try itemStore
-        if let ids { try check(ids) }
+        if let ids { try check(itemIDs: ids) }
         return try await store.remove(ids, from: access)
     }
 
@@ -58,7 +58,10 @@ extension Sessions {
         }
     }
 
-    private func check(_ ids: [ItemID]) throws {
+    /// Checks items' ids as `add` and `remove` do.
+    ///
+    /// - Throws: `tooLarge` naming `ids`; `invalidInput` naming the first id that no item can have.
+    public func check(itemIDs ids: [ItemID]) throws {
         try limits.check(count: ids.count, field: "ids")
         for (index, id) in ids.enumerated() { try check(id, field: "ids[\(index)]") }
     }

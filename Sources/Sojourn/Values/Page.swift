@@ -45,6 +45,10 @@ public struct PageRequest: Sendable, Hashable {
 
 /// A place in a listing's order: opaque to callers, who only hand it back.
 public struct PageCursor: Sendable, Hashable {
+    /// How long a cursor's text may be: room for the longest name of an item, every character of it four bytes that
+    /// composing and lowering made three times as many.
+    public static let lengthMax = 4096
+
     private let bytes: [UInt8]
 
     private init(bytes: [UInt8]) {
@@ -53,7 +57,8 @@ public struct PageCursor: Sendable, Hashable {
 
     /// The cursor that a client handed back; nil for a text that none of ours has.
     public init?(_ text: some StringProtocol) {
-        guard (1...512).contains(text.utf8.count), let bytes = Base64URL.decode(text.utf8) else { return nil }
+        guard (1...Self.lengthMax).contains(text.utf8.count), let bytes = Base64URL.decode(text.utf8)
+        else { return nil }
         self.init(bytes: bytes)
     }
 

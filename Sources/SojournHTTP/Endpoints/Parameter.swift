@@ -34,13 +34,15 @@ extension Parameter {
     /// How many elements a page has.
     static let limit = query("limit", .integer(1...500), "How many elements at most; 50 by default.")
     /// Where a page begins.
-    static let cursor = query("cursor", .string(1...512), "`next` of the page before.")
+    static let cursor = query(
+        "cursor", .string(1...PageCursor.lengthMax, pattern: "^[A-Za-z0-9_-]+$"), "`next` of the page before.")
     /// The earliest moment of a history.
     static let from = query("from", .time, "Entries at this moment or later.")
     /// The end of a history.
     static let to = query("to", .time, "Entries before this moment.")
     /// Search in a history.
-    static let search = query("q", .string(1...200), "Turns in which this text stands, letter case ignored.")
+    static let search = query(
+        "q", .string(1...200, pattern: Schema.noNUL), "Turns in which this text stands, letter case ignored.")
     /// What a session is answered with.
     static let include = query("include", .oneOf(["items"]), "`items` adds what the session holds.")
     /// Where a new token goes.

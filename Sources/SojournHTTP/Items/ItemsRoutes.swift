@@ -49,6 +49,7 @@ extension SojournAPI {
         let all = call.query["all"] == "true"
         let body = try await call.bytes()
         let named = all && body.readableBytes == 0 ? nil : try Call.itemIDs(try call.parse(body))
+        if all, let named { try call.sessions.check(itemIDs: named) }
         let removed = try await call.sessions.remove(all ? nil : named, from: try call.own)
         return .json { $0.object { $0.member("removed", removed) } }
     }
@@ -57,7 +58,10 @@ extension SojournAPI {
         method: .get, path: "/v1/items", operationID: "searchItems",
         summary: "Lists the catalogue by name, from names that begin with a prefix.", access: .anyone,
         capability: .items,
-        parameters: [.query("prefix", .string(0...200), "How names begin, letter case ignored."), .limit, .cursor],
+        parameters: [
+            .query("prefix", .string(0...200, pattern: Schema.noNUL), "How names begin, letter case ignored."), .limit,
+            .cursor,
+        ],
         answer: .ok("A page of items.", .page(of: .ref("Item")))
     ) { call in
         let page = try await call.sessions.items(prefix: call.query["prefix"] ?? "", page: try call.query.page())

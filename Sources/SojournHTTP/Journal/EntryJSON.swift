@@ -89,7 +89,7 @@ struct SentEntry {
 
 extension Schema {
     private static let name = string(1...100, pattern: noControl)
-    private static let longText = string(0...65536)
+    private static let longText = string(0...65536, pattern: noNUL)
     private static let rating = number(-1_000_000...1_000_000)
 
     /// What every entry's answer has.
@@ -115,12 +115,12 @@ extension Schema {
     private static func sent(_ kind: JournalKind) -> [String: Schema] {
         switch kind {
         case .conversations:
-            ["conversation_time": .time, "input_text": longText, "response_text": longText, "extra": .anyObject]
+            ["conversation_time": .time, "input_text": longText, "response_text": longText, "extra": .freeObject]
         case .interactions:
-            ["created_at": .time, "interaction_type": name, "data": .anyObject]
+            ["created_at": .time, "interaction_type": name, "data": .freeObject]
         case .recommendations:
             [
-                "created_at": .time, "shop_id": name, "recommendations": .array(of: .anything),
+                "created_at": .time, "shop_id": name, "recommendations": .array(of: .freeValue),
                 "recommendation_count": .integer(0...1_000_000),
             ]
         case .feedback:
@@ -154,7 +154,7 @@ extension Schema {
                 given, required: solid.subtracting([kind.timeField, "extra", "data", "recommendation_count"]))
         }
         components["FinishedTurn"] = .input(
-            ["response_text": longText, "extra": .anyObject, "expected_seq": .integer(0...1_000_000_000)],
+            ["response_text": longText, "extra": .freeObject, "expected_seq": .integer(0...1_000_000_000)],
             required: ["response_text"])
         return components
     }()

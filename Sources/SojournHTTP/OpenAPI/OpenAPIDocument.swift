@@ -150,8 +150,9 @@ extension OpenAPIDocument {
 extension OpenAPIDocument {
     /// The schemas that operations refer to by name.
     static let components: [String: Schema] = [
-        Schema.problemComponents, Schema.sessionComponents, Schema.eventComponents, Schema.batchComponents,
-        Schema.itemComponents, Schema.journalComponents, Schema.userComponents, Schema.adminComponents,
+        Schema.problemComponents, Schema.freeComponents, Schema.sessionComponents, Schema.eventComponents,
+        Schema.batchComponents, Schema.itemComponents, Schema.journalComponents, Schema.userComponents,
+        Schema.adminComponents,
     ].reduce(into: [:]) { $0.merge($1) { $1 } }
 }
 

@@ -60,8 +60,24 @@ struct Schema: Sendable {
     static let uuid = string(format: "uuid")
     /// An object with any members.
     static let anyObject = Schema(["type": .string("object")])
-    /// Any JSON value.
-    static let anything = Schema([:])
+    /// Text without U+0000, which PostgreSQL cannot keep.
+    static let noNUL = "^[^\\u0000]*$"
+    /// A client's own JSON value.
+    static let freeValue = ref("FreeValue")
+    /// A client's own JSON object: metadata, claims, data.
+    static let freeObject = ref("FreeObject")
+
+    /// The named schemas of clients' own JSON: anything but U+0000, in keys as in values, which PostgreSQL's `jsonb`
+    /// cannot keep. The limits of whole documents, their bytes and depth, have no words in JSON Schema.
+    static let freeComponents: [String: Schema] = {
+        let object = Schema([
+            "type": .string("object"), "propertyNames": .object(["pattern": .string(noNUL)]),
+            "additionalProperties": .object(freeValue.json),
+        ])
+        let plain = Schema(["type": .array(["null", "boolean", "number"].map { .string($0) })])
+        let value = [plain, string(pattern: noNUL), array(of: freeValue), freeObject]
+        return ["FreeObject": object, "FreeValue": Schema(["anyOf": .array(value.map { .object($0.json) })])]
+    }()
 
     /// An array.
     static func array(of element: Schema, count: ClosedRange<Int>? = nil) -> Schema {

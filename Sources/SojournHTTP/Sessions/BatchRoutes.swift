@@ -12,7 +12,7 @@ extension SojournAPI {
         method: .post, path: "/v1/sessions/batch/create", operationID: "createSessions",
         summary: "Begins many sessions, each on its own.", access: .service, capability: .sessions,
         body: Body(
-            schema: .input(["sessions": .array(of: .ref("NewSession"), count: 0...1000)], required: ["sessions"])),
+            schema: .input(["sessions": .array(of: .ref("BatchSession"), count: 0...1000)], required: ["sessions"])),
         answer: .ok(
             "For each element its session and token, or why there is none.",
             .results(["session": Schema.ref("IssuedSession").orNull, "error": Schema.ref("BatchError").orNull]))
@@ -126,9 +126,13 @@ extension Schema {
     }
 
     /// The named schemas of batches.
+    ///
+    /// A batch refuses an element whose documents break a rule alone, by its result, not the call: so the schema of the
+    /// call lets them pass.
     static let batchComponents: [String: Schema] = [
+        "BatchSession": newSession(documents: .anyObject),
         "BatchError": .object([
             "status": .integer(400...599), "code": .string(), "detail": .string(), "field": Schema.string().orNull,
-        ])
+        ]),
     ]
 }

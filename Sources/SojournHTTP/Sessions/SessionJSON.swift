@@ -74,11 +74,17 @@ extension Schema {
                 "status": .oneOf(SessionStatus.allCases.map(\.rawValue)), "ended_at": Schema.time.orNull,
                 "end_reason": Schema(["enum": .array(EndReason.allCases.map { .string($0.rawValue) } + [.null])]),
             ]) { $1 }),
-        "NewSession": .input([
-            "type": .oneOf(SessionType.allCases.map(\.rawValue)), "metadata": .anyObject, "claims": .anyObject,
-            "user_id": .userID, "ttl_seconds": .lifeSeconds, "ip_address": .address, "user_agent": .string(),
-        ]),
+        "NewSession": newSession(documents: .freeObject),
     ]
+
+    /// A session to be created, with metadata and claims of a schema.
+    static func newSession(documents: Schema) -> Schema {
+        .input([
+            "type": .oneOf(SessionType.allCases.map(\.rawValue)), "metadata": documents, "claims": documents,
+            "user_id": .userID, "ttl_seconds": .lifeSeconds, "ip_address": .address,
+            "user_agent": .string(pattern: noNUL),
+        ])
+    }
 
     /// A session's token.
     static let token = string(43...43)

@@ -82,7 +82,7 @@ extension SojournAPI {
     private static let patchSessionMetadata = Endpoint(
         method: .patch, path: "/v1/session/metadata", operationID: "patchSessionMetadata",
         summary: "Changes the session's metadata by a JSON Merge Patch.", access: .token, capability: .sessions,
-        parameters: [.ifMatch], body: Body(schema: .anyObject, isMergePatch: true),
+        parameters: [.ifMatch], body: Body(schema: .freeObject, isMergePatch: true),
         answer: .ok("The session, changed.", .ref("Session"), headers: Schema.sessionHeaders), problems: [412, 428]
     ) { call in
         let version = try call.ifMatch

@@ -66,7 +66,7 @@ extension SojournAPI {
             method: .patch, path: "/v1/sessions/{id}/\(field.rawValue)", operationID: operationID,
             summary: "Changes a live session's \(field.rawValue) by a JSON Merge Patch.", access: .service,
             capability: .sessions, parameters: [.sessionID, .ifMatch],
-            body: Body(schema: .anyObject, isMergePatch: true),
+            body: Body(schema: .freeObject, isMergePatch: true),
             answer: .ok("The session, changed.", .ref("Session"), headers: Schema.sessionHeaders),
             problems: [404, 412, 428]
         ) { call in

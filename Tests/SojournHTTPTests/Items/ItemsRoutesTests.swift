@@ -48,6 +48,27 @@ import Testing
         #expect(answer.status == 422)
         #expect(answer.field == field)
         #expect(try await api.send(.delete, "/v1/session/items", token: token).status == 422)
+        let all = try await api.send(.delete, "/v1/session/items?all=true", body, token: token)
+        #expect(all.status == 422)
+        #expect(all.field == field)
+    }
+
+    @Test("with the longest names are listed page by page")
+    func longNames() async throws {
+        let names = (0..<3).map { String(repeating: "김", count: 199) + String($0) }
+        let rows = names.enumerated().map { #"{"id":\#($0 + 1),"name":"\#($1)"}"# }
+        let put = try await api.send(.put, "/v1/items", "[\(rows.joined(separator: ","))]", token: APITester.key)
+        #expect(put.json["added"] as? Int == 3)
+        var listed: [String?] = []
+        var next: String? = ""
+        while let cursor = next, listed.count <= names.count {
+            let rest = cursor.isEmpty ? "" : "&cursor=\(cursor)"
+            let page = try await api.send(.get, "/v1/items?limit=1\(rest)")
+            #expect(page.status == 200, "\(page.text)")
+            listed += page.items.map { $0["name"] as? String }
+            next = page.json["next"] as? String
+        }
+        #expect(listed == names)
     }
 
     @Test("are written with a service key only")
