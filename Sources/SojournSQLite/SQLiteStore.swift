@@ -68,10 +68,13 @@ extension SQLiteStore {
         configuration.busyMode = .timeout(5)
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
+            // For a new file. A fold changes about as many pages as sessions, each of which goes to the log whole: half
+            // the usual size makes validations a sixth faster, a quarter no faster than that.
+            try db.execute(sql: "PRAGMA page_size = 2048")
             // Kibibytes, a connection. The system's page cache does the rest; mapped memory would count as ours.
             try db.execute(sql: "PRAGMA cache_size = -16000")
-            // The log goes back into the file every 16 MB, and keeps no more than 64 MB after a burst.
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = 16000")
+            // The log goes back into the file every 64 MB, and keeps no more than 64 MB after a burst.
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 32000")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
         }
         return configuration
