@@ -34,9 +34,8 @@ class ContractTest(unittest.TestCase):
             items = [{"id": number, "name": f"item {number}"} for number in range(1, ITEMS + 1)]
             self.assertEqual(server.call("PUT", "/v1/items", items, token=server.key()).status, 200)
             document = server.call("GET", "/openapi.json").json
-            operations = sum(
-                method in {"get", "put", "post", "patch", "delete", "options", "head"}
-                for path in document["paths"].values() for method in path)
+            # The document's own route is not tried: it was called to begin with.
+            operations = sum(len(path) for name, path in document["paths"].items() if name != "/openapi.json")
             base = f"http://127.0.0.1:{server.port}"
             environment = {
                 **os.environ, "SOJOURN_BASE": base, "SOJOURN_KEY": server.key(), "SOJOURN_ITEMS": str(ITEMS),
