@@ -28,6 +28,17 @@ extension SQLiteStore {
     }
 }
 
+extension Database {
+    /// Writes down an end that has come by itself, with its fact.
+    func mark(_ end: SessionEnd, of row: SessionRow) throws {
+        if end.reason == .expired {
+            try self.end(row, at: end.at, reason: .expired, noting: .expired, by: .sweep)
+        } else {
+            try self.end(row, at: end.at, reason: end.reason, noting: .ended, by: row.user.raisedBy ?? .sweep)
+        }
+    }
+}
+
 /// What one sweep does to the tables.
 struct SweepStep {
     let order: SweepOrder
@@ -39,13 +50,8 @@ struct SweepStep {
         for row in try endedRows(db, &outcome) {
             guard let end = row.record.unmarkedEnd(at: now, user: row.user) else { continue }
             if row.record.session.lastActivity > now - .hours(1) { recentlyUsed += 1 }
-            if end.reason == .expired {
-                outcome.expired += 1
-                try db.end(row, at: end.at, reason: .expired, noting: .expired, by: .sweep)
-            } else {
-                outcome.revoked += 1
-                try db.end(row, at: end.at, reason: end.reason, noting: .ended, by: row.user.raisedBy ?? .sweep)
-            }
+            if end.reason == .expired { outcome.expired += 1 } else { outcome.revoked += 1 }
+            try db.mark(end, of: row)
         }
         try db.run(Self.caughtUp, [.integer(order.batchMax)])
         for row in try lapRows(db, &outcome) {

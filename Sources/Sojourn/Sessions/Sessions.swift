@@ -235,7 +235,7 @@ extension Sessions {
         return Page(items: all.items.filter { $0.session.id != token.id }, next: all.next)
     }
 
-    /// Ends all live sessions of a user (S6), at the cost of one number. Returns how many.
+    /// Ends all live sessions of a user (S6) by one number, not session by session. Returns how many.
     public func endAll(of user: UserID, by actor: Actor = .service) async throws -> Int {
         try await store.endAll(of: user, by: actor)
     }
