@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import GRDB
 import Sojourn
 import Testing
 
@@ -88,6 +89,24 @@ import Testing
             let last = try await store.sweep(SweepOrder())
             #expect(last.deleted == 5 && last.inactive == 1 && last.lapNext == nil)
             #expect(try await store.find([.trusted(long.id, as: .service)])[0]?.session.end?.reason == .inactive)
+        }
+    }
+
+    @Test func `A dry sweep waits for no writer, and none for it`() async throws {
+        let clock = TestClock()
+        try await withStore(clock: clock) { store in
+            for _ in 0..<3 { _ = try await store.begin("ann") }
+            let kept = try await store.begin(type: .chat)
+            _ = try await store.extend(kept, by: .days(90))
+            _ = try await store.end([try await store.begin()])
+            clock.advance(by: .days(30))
+            let other = try DatabaseQueue(path: store.path, configuration: .unfinished)
+            try await other.writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
+            _ = try await store.pool.writeWithoutTransaction { db in try db.run("PRAGMA busy_timeout = 10") }
+            let dry = try await store.sweep(SweepOrder(dryRun: true))
+            #expect(dry.expired == 3 && dry.inactive == 1 && dry.deleted == 1)
+            try await other.writeWithoutTransaction { db in try db.execute(sql: "ROLLBACK") }
+            #expect(try await store.sweep(SweepOrder()) == dry)
         }
     }
 
