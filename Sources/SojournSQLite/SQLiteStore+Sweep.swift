@@ -50,6 +50,8 @@ struct SweepStep {
         }
         try deleteRetired(db, &outcome)
         try db.run(Self.oldKeys, [.time(now - IdempotencyKey.keptFor), .integer(order.batchMax)])
+        let graces = try db.run(Self.graces, [.time(now), .integer(order.batchMax)])
+        if graces == order.batchMax { outcome.more = true }
         return outcome
     }
 
@@ -192,6 +194,14 @@ extension SweepStep {
         """
 
     static let unmarked = SessionRow.selecting("WHERE s.session_end IS NULL ORDER BY s.session_id")
+
+    /// What a rotation left behind for its grace: past that, nothing shall tell the successor.
+    static let graces = """
+        UPDATE session_master SET previous_digest = NULL, previous_until = NULL, successor_sealed = NULL
+        WHERE rowid IN (
+            SELECT rowid FROM session_master
+            WHERE previous_until IS NOT NULL AND previous_until <= ? ORDER BY previous_until LIMIT ?)
+        """
 
     static let oldKeys = """
         DELETE FROM idempotency_keys

@@ -110,6 +110,27 @@ import Testing
         }
     }
 
+    @Test func `What a rotation sealed is gone with the first sweep after its grace`() async throws {
+        let clock = TestClock()
+        try await withStore(clock: clock) { store in
+            let access = try await store.begin()
+            let rotation = Rotation(
+                digest: fresh().digest ?? SecretDigest(bytes: []), successorSealed: [1, 2, 3],
+                grace: .seconds(10))
+            _ = try await store.rotate(access, to: rotation)
+            for (wait, kept) in [(Duration.seconds(9), 3), (.seconds(1), 0)] {
+                clock.advance(by: wait)
+                _ = try await store.sweep(SweepOrder())
+                let sealed = try await store.read { db in
+                    try db.first("SELECT previous_digest, successor_sealed FROM session_master") {
+                        ($0.optionalBytes(0)?.count ?? 0) / 32 * ($0.optionalBytes(1)?.count ?? 0)
+                    }
+                }
+                #expect(sealed == kept)
+            }
+        }
+    }
+
     @Test func `The fuse stops a step that would end sessions in use, and changes nothing`() async throws {
         let clock = TestClock()
         try await withStore(clock: clock) { store in

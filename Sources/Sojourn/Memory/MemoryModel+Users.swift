@@ -126,6 +126,9 @@ extension MemoryModel {
             outcome.deleted += 1
         }
         answered = answered.filter { now - $0.value.at < IdempotencyKey.keptFor }
+        for (id, entry) in sessions {
+            if let previous = entry.record.previous, previous.until <= now { sessions[id]?.record.previous = nil }
+        }
         return outcome
     }
 
