@@ -131,6 +131,21 @@ import Testing
         }
     }
 
+    @Test func `Users whose names differ in their bytes are two, however alike they look`() async throws {
+        let composed = UserID(stored: "\u{E9}")
+        let decomposed = UserID(stored: "e\u{301}")
+        #expect(composed != decomposed && Set([composed, decomposed]).count == 2)
+        try await withStore { store in
+            let access = try await store.begin(composed.text)
+            #expect(
+                await code {
+                    try await store.bind(
+                        .trusted(access.id, as: .service), to: decomposed, digest: SecretDigest(bytes: [1]),
+                        sessionsPerUserMax: nil)
+                } == .userConflict)
+        }
+    }
+
     @Test func `The fuse stops a step that would end sessions in use, and changes nothing`() async throws {
         let clock = TestClock()
         try await withStore(clock: clock) { store in
