@@ -132,7 +132,7 @@ extension Sessions {
     /// repeat this call, which then returns the same new token again.
     public func rotate(_ token: SessionToken, grace: Duration? = nil) async throws -> IssuedSession {
         let grace = grace ?? policies.rotationGrace
-        guard (Duration.zero...Duration.seconds(60)).contains(grace) else {
+        guard (Duration.zero...SessionPolicies.rotationGraceMax).contains(grace) else {
             throw SojournError(.invalidInput, "Must be 0 to 60 seconds.", field: "grace_seconds")
         }
         let successor = SessionToken(id: token.id, secret: newSecret())
