@@ -85,6 +85,15 @@ class CommandsTest(unittest.TestCase):
                 self.assertEqual(done.stdout, "", words)
             self.assertEqual(json.loads(server.command("items", "search", "--json").stdout)["items"], [])
 
+    def test_an_address_that_cannot_be_listened_on_is_named(self):
+        with Server() as server:
+            for host, port in [("192.0.2.1", 8080), ("127.0.0.1", server.port)]:
+                done = subprocess.run(
+                    [BINARY, "serve", "--data", server.folder / "other", "--host", host, "--port", str(port)],
+                    cwd=server.folder, env=server.environment, capture_output=True, text=True, timeout=20)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"{host}:{port}", done.stderr)
+
     def test_wrong_settings_are_all_named(self):
         with Server() as server:
             environment = {**server.environment, "PORT": "many", "TRUSTED_PROXIES": "10.0.0.0/99", "SESSION_LIFE": "-1"}
@@ -93,6 +102,25 @@ class CommandsTest(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             for name in ["PORT", "TRUSTED_PROXIES", "SESSION_LIFE"]:
                 self.assertIn(name, done.stderr)
+
+    def test_check_tells_the_settings_before_there_is_a_database(self):
+        with Server() as server:
+            for words in [["check"], ["check", "--json"]]:
+                done = subprocess.run(
+                    [BINARY, *words, "--data", server.folder / "empty"], cwd=server.folder, env=server.environment,
+                    capture_output=True, text=True, timeout=20)
+                self.assertEqual(done.returncode, 2, words)
+                self.assertIn("CREATE_LIMIT", done.stdout, words)
+                self.assertIn("sojourn init", done.stdout, words)
+            self.assertFalse((server.folder / "empty").exists())
+
+    def test_what_a_visitor_wrote_moves_no_cursor(self):
+        with Server() as server:
+            bell = "a\u001b[31mb\u009b2Jc"
+            made = server.call("POST", "/v1/sessions", {"user_agent": bell}, token=server.key()).json
+            shown = server.command("sessions", "show", made["session_id"]).stdout
+            self.assertIn("[31mb", shown)
+            self.assertNotRegex(shown, "[\u0000-\u0009\u000b-\u001f\u007f-\u009f]")
 
     def test_without_a_database_nothing_is_made(self):
         with Server() as server:

@@ -61,11 +61,13 @@ public struct Server: Sendable {
             })
         do {
             try await application.runService()
-        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+        } catch let error as IOError {
+            let reason =
+                error.errnoCode == EADDRINUSE
+                ? "another program has that port: choose another PORT, or 0 for a free one"
+                : String(cString: strerror(error.errnoCode))
             throw SojournError(
-                .storeUnavailable,
-                "\(settings.host):\(settings.port) is taken by another program: choose another PORT, or 0 for a free one."
-            )
+                .storeUnavailable, "Cannot listen on \(settings.host):\(settings.port): \(reason).", underlying: error)
         }
         try store.close()
         withExtendedLifetime(lock) {}
