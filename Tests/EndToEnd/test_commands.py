@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -65,6 +66,18 @@ class CommandsTest(unittest.TestCase):
         with Server() as server:
             session = server.create()
             self.assertEqual(server.stop(signal.SIGTERM), 0)
+            server.start()
+            self.assertEqual(server.call("GET", "/v1/session", token=session["token"]).status, 200)
+
+    def test_a_client_that_never_ends_its_request_does_not_keep_it_from_stopping(self):
+        with Server() as server:
+            session = server.create()
+            with socket.create_connection(("127.0.0.1", server.port)) as client:
+                client.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                               b"Content-Length: 100\r\n\r\n{")
+                time.sleep(0.2)
+                self.assertEqual(server.stop(signal.SIGTERM), 0)
+            self.assertIn('"stopped"', server.log())
             server.start()
             self.assertEqual(server.call("GET", "/v1/session", token=session["token"]).status, 200)
 
