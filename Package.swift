@@ -30,6 +30,7 @@ extension Target.Dependency {
     static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL: Self = .product(name: "NIOSSL", package: "swift-nio-ssl")
     static let serviceLifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let unixSignals: Self = .product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let swiftCSV: Self = .product(name: "SwiftCSV", package: "SwiftCSV")
     static let tracing: Self = .product(name: "Tracing", package: "swift-distributed-tracing")
 }
@@ -86,6 +87,7 @@ let package = Package(
             dependencies: [
                 "Sojourn", "SojournHTTP", "SojournSQLite", .configuration, .coreMetrics, .hummingbird, .hummingbirdCore,
                 .hummingbirdTLS, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .swiftCSV,
+                .unixSignals,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -38,7 +38,7 @@ extension JournalKind {
         JournalEntry(
             id: EntryID(try columns.uuid(0)), sessionID: SessionID(try columns.uuid(1)),
             userID: columns.optionalText(2).map(UserID.init(stored:)), at: columns.time(3),
-            seq: self == .conversations ? columns.count(4) : nil, body: try body(columns))
+            seq: self == .conversations ? try columns.count(4) : nil, body: try body(columns))
     }
 
     private func body(_ columns: Columns) throws -> JournalBody {
@@ -51,7 +51,7 @@ extension JournalKind {
         case .recommendations:
             .recommendations(
                 shopID: columns.optionalText(4), recommendations: try JSONValue(parsing: columns.text(5).utf8),
-                count: columns.count(6))
+                count: try columns.count(6))
         case .feedback:
             .feedback(
                 type: columns.text(4), targetType: columns.optionalText(5), targetID: columns.optionalText(6),

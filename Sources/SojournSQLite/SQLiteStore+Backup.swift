@@ -26,7 +26,13 @@ extension SQLiteStore {
         do {
             try await copy(to: partial, progress: progress)
             // `link` fails where the name was taken meanwhile; a rename would overwrite.
-            guard link(partial, destination) == 0 else { throw Self.exists("There is a file") }
+            guard link(partial, destination) == 0 else {
+                if errno == EEXIST { throw Self.exists("There is a file") }
+                throw SojournError(
+                    .storeUnavailable,
+                    "The copy could not be given its name: \(String(cString: strerror(errno))). Choose a file system "
+                        + "with hard links.")
+            }
             unlink(partial)
         } catch {
             unlink(partial)

@@ -11,7 +11,7 @@ extension SQLiteStore {
             let facts = try db.all(
                 "SELECT n, at, kind, actor, detail FROM session_facts WHERE session_id = ? ORDER BY n DESC", [.id(id)]
             ) { columns in
-                lowest = columns.count(0)
+                lowest = try columns.count(0)
                 return SessionFact(
                     at: columns.time(1), kind: try columns.name(2, "a fact's kind"),
                     actor: try columns.name(3, "an actor"), detail: columns.optionalText(4))
@@ -27,7 +27,7 @@ extension Database {
         _ kind: SessionFactKind, of id: SessionID, at: Timestamp, by actor: Actor, detail: String? = nil
     ) throws {
         let last = try first("SELECT n FROM session_facts WHERE session_id = ? ORDER BY n DESC LIMIT 1", [.id(id)]) {
-            $0.count(0)
+            try $0.count(0)
         }
         let n = (last ?? 0) + 1
         try run(

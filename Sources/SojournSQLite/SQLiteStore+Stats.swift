@@ -16,7 +16,7 @@ extension SQLiteStore: SessionStore {
                 Self.counts, [.time(now), .time(now - .hours(1)), .time(now - .hours(24))]
             ) { columns in
                 let status: SessionStatus = try columns.name(0, "a status")
-                let sessions = columns.count(2)
+                let sessions = try columns.count(2)
                 switch status {
                 case .active:
                     statistics.active += sessions
@@ -24,11 +24,11 @@ extension SQLiteStore: SessionStore {
                 case .ended: statistics.ended += sessions
                 case .expired: statistics.expired += sessions
                 }
-                statistics.createdLastHour += columns.count(3)
-                statistics.createdLastDay += columns.count(4)
+                statistics.createdLastHour += try columns.count(3)
+                statistics.createdLastDay += try columns.count(4)
                 return true
             }
-            statistics.items = try db.first("SELECT count(*) FROM session_items") { $0.count(0) } ?? 0
+            statistics.items = try db.first("SELECT count(*) FROM session_items") { try $0.count(0) } ?? 0
             return statistics
         }
     }

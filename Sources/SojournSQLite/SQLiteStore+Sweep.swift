@@ -5,26 +5,23 @@ public import Sojourn
 
 extension SQLiteStore {
     /// One step in one short transaction: ends that came by themselves are written down (`expired`, `revoked`), one
-    /// stretch of the lap for inactive sessions is looked at, and retention deletes. A dry run does all of it and then
-    /// rolls back to its savepoint, so that it counts exactly what would happen.
+    /// stretch of the lap for inactive sessions is looked at, and retention deletes. A dry run only reads, beside the
+    /// writer: it may look at every session there is, and nobody shall wait for that.
     public func sweep(_ order: SweepOrder) async throws -> SweepOutcome {
         let step = SweepStep(order: order, now: clock.now)
-        return try await write { db in
-            do {
-                return try db.isolated {
-                    let outcome = try step.run(db)
-                    if order.dryRun { throw DryRun(outcome: outcome) }
-                    return outcome
-                }
-            } catch let dry as DryRun {
-                return dry.outcome
-            }
-        }
+        guard order.dryRun else { return try await write { db in try step.run(db) } }
+        return try await read { db in try step.count(db) }
     }
+}
 
-    /// Thrown at the end of a dry run so that it leaves no trace.
-    private struct DryRun: Error {
-        let outcome: SweepOutcome
+extension Database {
+    /// Writes down an end that has come by itself, with its fact.
+    func mark(_ end: SessionEnd, of row: SessionRow) throws {
+        if end.reason == .expired {
+            try self.end(row, at: end.at, reason: .expired, noting: .expired, by: .sweep)
+        } else {
+            try self.end(row, at: end.at, reason: end.reason, noting: .ended, by: row.user.raisedBy ?? .sweep)
+        }
     }
 }
 
@@ -39,13 +36,8 @@ struct SweepStep {
         for row in try endedRows(db, &outcome) {
             guard let end = row.record.unmarkedEnd(at: now, user: row.user) else { continue }
             if row.record.session.lastActivity > now - .hours(1) { recentlyUsed += 1 }
-            if end.reason == .expired {
-                outcome.expired += 1
-                try db.end(row, at: end.at, reason: .expired, noting: .expired, by: .sweep)
-            } else {
-                outcome.revoked += 1
-                try db.end(row, at: end.at, reason: end.reason, noting: .ended, by: row.user.raisedBy ?? .sweep)
-            }
+            if end.reason == .expired { outcome.expired += 1 } else { outcome.revoked += 1 }
+            try db.mark(end, of: row)
         }
         try db.run(Self.caughtUp, [.integer(order.batchMax)])
         for row in try lapRows(db, &outcome) {
@@ -58,7 +50,62 @@ struct SweepStep {
         }
         try deleteRetired(db, &outcome)
         try db.run(Self.oldKeys, [.time(now - IdempotencyKey.keptFor), .integer(order.batchMax)])
+        let graces = try db.run(Self.graces, [.time(now), .integer(order.batchMax)])
+        if graces == order.batchMax { outcome.more = true }
         return outcome
+    }
+
+    /// What `run` would do, by the same rules; each count stops at the batch.
+    func count(_ db: Database) throws -> SweepOutcome {
+        var outcome = SweepOutcome()
+        var recentlyUsed = 0
+        var looked = 0
+        var last: SessionID?
+        for (type, retention) in order.retention {
+            guard case .after(let kept) = retention else { continue }
+            let arguments: [Argument] = [.text(type.rawValue), .time(now - kept), .integer(order.batchMax + 1)]
+            outcome.deleted += try db.first(Self.retiredCount, arguments) { try $0.count(0) } ?? 0
+        }
+        try db.each(Self.unmarked) { columns in
+            let row = try SessionRow(columns)
+            if let end = row.record.unmarkedEnd(at: now, user: row.user) {
+                guard outcome.expired + outcome.revoked < order.batchMax else {
+                    outcome.more = true
+                    return true
+                }
+                if row.record.session.lastActivity > now - .hours(1) { recentlyUsed += 1 }
+                if end.reason == .expired { outcome.expired += 1 } else { outcome.revoked += 1 }
+                if isRetired(row.record.session.type, endedAt: end.at) { outcome.deleted += 1 }
+            } else if isInLap(row.id), outcome.lapNext == nil {
+                guard looked < order.batchMax else {
+                    outcome.lapNext = last
+                    return true
+                }
+                (looked, last) = (looked + 1, row.id)
+                guard row.record.isInactive(at: now) else { return true }
+                outcome.inactive += 1
+                if isRetired(row.record.session.type, endedAt: now) { outcome.deleted += 1 }
+            }
+            return true
+        }
+        if let fuse = order.fuse, recentlyUsed > fuse {
+            throw SojournError.fuse(recent: recentlyUsed, fuse: fuse)
+        }
+        if outcome.deleted > order.batchMax { (outcome.deleted, outcome.more) = (order.batchMax, true) }
+        return outcome
+    }
+
+    private func isRetired(_ type: SessionType, endedAt end: Timestamp) -> Bool {
+        guard case .after(let kept)? = order.retention[type] else { return false }
+        return end <= now - kept
+    }
+
+    private func isInLap(_ id: SessionID) -> Bool {
+        switch order.lap {
+        case .off: false
+        case .begin: true
+        case .after(let last): id > last
+        }
     }
 
     /// Sessions that ended by themselves: whose time ran out, the earliest hour first, then those whose user's epoch
@@ -138,6 +185,22 @@ extension SweepStep {
         SELECT rowid FROM session_master
         WHERE session_type = ? AND session_end IS NOT NULL AND session_end <= ?
         ORDER BY session_end LIMIT ?
+        """
+
+    static let retiredCount = """
+        SELECT count(*) FROM (
+            SELECT 1 FROM session_master
+            WHERE session_type = ? AND session_end IS NOT NULL AND session_end <= ? LIMIT ?)
+        """
+
+    static let unmarked = SessionRow.selecting("WHERE s.session_end IS NULL ORDER BY s.session_id")
+
+    /// What a rotation left behind for its grace: past that, nothing shall tell the successor.
+    static let graces = """
+        UPDATE session_master SET previous_digest = NULL, previous_until = NULL, successor_sealed = NULL
+        WHERE rowid IN (
+            SELECT rowid FROM session_master
+            WHERE previous_until IS NOT NULL AND previous_until <= ? ORDER BY previous_until LIMIT ?)
         """
 
     static let oldKeys = """

@@ -7,10 +7,7 @@ extension SQLiteStore {
     public func endAll(of user: UserID, by actor: Actor) async throws -> Int {
         try await write { [clock] db in
             let now = clock.now
-            let epoch = try db.register(user, at: now)
-            let live = try db.liveSessions(of: user, at: now)
-            try db.raise(epoch, of: user, at: now, by: actor)
-            return live.count
+            return try db.raise(try db.register(user, at: now), of: user, at: now, by: actor).live
         }
     }
 
@@ -19,10 +16,10 @@ extension SQLiteStore {
             let now = clock.now
             var row = try db.admitted(access, at: now)
             guard let user = row.record.session.userID else { return 0 }
-            let others = try db.liveSessions(of: user, at: now).count { $0.id != row.id }
-            row.record.epoch = try db.raise(row.user, of: user, at: now, by: access.actor).value
+            let (raised, live) = try db.raise(row.user, of: user, at: now, by: access.actor)
+            row.record.epoch = raised.value
             try db.save(row)
-            return others
+            return live - 1
         }
     }
 
@@ -99,7 +96,7 @@ extension Database {
             "SELECT epoch, epoch_raised_at, epoch_raised_by FROM users WHERE user_id = ?", [.user(user)]
         ) { columns in
             UserEpoch(
-                value: columns.count(0), raisedAt: columns.optionalTime(1),
+                value: try columns.count(0), raisedAt: columns.optionalTime(1),
                 raisedBy: columns.isNull(2) ? nil : try columns.name(2, "an actor"))
         }
         if let known { return known }
@@ -107,27 +104,40 @@ extension Database {
         return .first
     }
 
-    /// Raises a user's epoch: all of the user's sessions with the old one are ended from now on.
-    @discardableResult
-    func raise(_ epoch: UserEpoch, of user: UserID, at now: Timestamp, by actor: Actor) throws -> UserEpoch {
+    /// Raises a user's epoch: all of the user's sessions with the old one are ended from now on. `live` is how many
+    /// were live until now.
+    ///
+    /// A user keeps the last raise only, so the ends that the raise before it brought are written first, where no sweep
+    /// has.
+    func raise(_ epoch: UserEpoch, of user: UserID, at now: Timestamp, by actor: Actor) throws -> (
+        epoch: UserEpoch, live: Int
+    ) {
+        var live = 0
+        for row in try unmarkedSessions(of: user) {
+            let end = row.record.unmarkedEnd(at: now, user: epoch)
+            if let end, end.reason == .revoked { try mark(end, of: row) }
+            if end == nil { live += 1 }
+        }
         let raised = epoch.raised(at: now, by: actor)
         try run(
             "UPDATE users SET epoch = ?, epoch_raised_at = ?, epoch_raised_by = ? WHERE user_id = ?",
             [.integer(raised.value), .time(raised.raisedAt), .text(raised.raisedBy?.rawValue), .user(user)])
-        return raised
+        return (raised, live)
     }
 
-    /// The user's live sessions, oldest first.
-    func liveSessions(of user: UserID, at now: Timestamp) throws -> [SessionRow] {
+    /// The user's sessions whose end nobody has written, oldest first.
+    private func unmarkedSessions(of user: UserID) throws -> [SessionRow] {
         let sql = SessionRow.selecting(
             "WHERE s.user_id = ? AND s.session_end IS NULL ORDER BY s.session_start, s.session_id")
-        return try all(sql, [.user(user)], SessionRow.init).filter { $0.record.isLive(at: now, user: $0.user) }
+        return try all(sql, [.user(user)], SessionRow.init)
     }
 
     /// Ends the oldest other live sessions of a session's user until no more than `max` are left with this one.
     func keepCap(_ max: Int?, for session: Session, user: UserEpoch, at now: Timestamp) throws {
         guard let max, let userID = session.userID else { return }
-        let others = try liveSessions(of: userID, at: now).filter { $0.id != session.id }
+        let others = try unmarkedSessions(of: userID).filter { row in
+            row.id != session.id && row.record.isLive(at: now, user: row.user)
+        }
         for row in others.dropLast(Swift.max(0, max - 1)) {
             try end(row, at: now, reason: .cap, noting: .ended, by: .cap)
         }

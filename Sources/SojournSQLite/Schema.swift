@@ -25,6 +25,7 @@ enum Schema {
         ("V001 sessions", sessions),
         ("V002 items", items),
         ("V003 journal", journal),
+        ("V004 graces", graces),
     ]
 
     private static let sessions = """
@@ -182,5 +183,10 @@ enum Schema {
 
         CREATE INDEX idempotency_keys_session ON idempotency_keys (session_id);
         CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at);
+        """
+
+    private static let graces = """
+        -- Finds the sealed successors whose grace is over, so that the sweep erases them.
+        CREATE INDEX session_grace ON session_master (previous_until) WHERE previous_until IS NOT NULL;
         """
 }

@@ -23,8 +23,8 @@ public final class ServerLock: Sendable {
                     + "to.")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            // `deinit` closes the file: it runs although `init` throws, since every property is set.
             let holder = Self.holder(descriptor)
-            close(descriptor)
             throw SojournError(
                 .storeUnavailable,
                 "This database is served already by \(holder). Stop that server first, or name another path.",

@@ -42,9 +42,9 @@ struct SessionRow {
         let session = Session(
             id: SessionID(try columns.uuid(1)), userID: columns.optionalText(2).map(UserID.init(stored:)),
             type: try columns.name(3, "a session's type"), metadata: JSONDocument(stored: columns.text(4)),
-            claims: JSONDocument(stored: columns.text(5)), version: columns.count(6), createdAt: columns.time(7),
+            claims: JSONDocument(stored: columns.text(5)), version: try columns.count(6), createdAt: columns.time(7),
             lastActivity: columns.time(8), expiresAt: columns.time(9), absoluteExpiresAt: columns.optionalTime(10),
-            requestCount: columns.count(11), turnCount: columns.count(12), ipAddress: columns.optionalText(13),
+            requestCount: try columns.count(11), turnCount: try columns.count(12), ipAddress: columns.optionalText(13),
             userAgent: columns.optionalText(14), life: .seconds(columns.integer(15)),
             renewal: try columns.name(16, "a renewal"), end: end)
         var previous: PreviousSecret?
@@ -55,12 +55,12 @@ struct SessionRow {
         }
         record = SessionRecord(
             session: session, digest: columns.optionalBytes(19).map(SecretDigest.init(bytes:)), previous: previous,
-            epoch: columns.count(23))
+            epoch: try columns.count(23))
         user =
             session.userID == nil
             ? .first
             : UserEpoch(
-                value: columns.count(24), raisedAt: columns.optionalTime(25),
+                value: try columns.count(24), raisedAt: columns.optionalTime(25),
                 raisedBy: columns.isNull(26) ? nil : try columns.name(26, "an actor"))
     }
 }

@@ -127,8 +127,13 @@ struct Columns {
     /// A number; 0 for NULL.
     func integer(_ index: Int) -> Int64 { sqlite3_column_int64(statement, CInt(index)) }
 
-    /// A number that we count with; 0 for NULL.
-    func count(_ index: Int) -> Int { Int(integer(index)) }
+    /// A number that we count with; 0 for NULL. Throws where nobody can have counted so far, so that one more is never
+    /// too many.
+    func count(_ index: Int) throws -> Int {
+        let count = integer(index)
+        guard (0...1 << 62).contains(count) else { throw Self.foreign("a count") }
+        return Int(count)
+    }
 
     /// A moment; 1970 for NULL.
     func time(_ index: Int) -> Timestamp { Timestamp(microseconds: integer(index)) }

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -68,6 +69,18 @@ class CommandsTest(unittest.TestCase):
             server.start()
             self.assertEqual(server.call("GET", "/v1/session", token=session["token"]).status, 200)
 
+    def test_a_client_that_never_ends_its_request_does_not_keep_it_from_stopping(self):
+        with Server() as server:
+            session = server.create()
+            with socket.create_connection(("127.0.0.1", server.port)) as client:
+                client.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                               b"Content-Length: 100\r\n\r\n{")
+                time.sleep(0.2)
+                self.assertEqual(server.stop(signal.SIGTERM), 0)
+            self.assertIn('"stopped"', server.log())
+            server.start()
+            self.assertEqual(server.call("GET", "/v1/session", token=session["token"]).status, 200)
+
     def test_bad_input_is_told_on_standard_error(self):
         with Server() as server:
             bad = server.folder / "bad.csv"
@@ -85,6 +98,15 @@ class CommandsTest(unittest.TestCase):
                 self.assertEqual(done.stdout, "", words)
             self.assertEqual(json.loads(server.command("items", "search", "--json").stdout)["items"], [])
 
+    def test_an_address_that_cannot_be_listened_on_is_named(self):
+        with Server() as server:
+            for host, port in [("192.0.2.1", 8080), ("127.0.0.1", server.port)]:
+                done = subprocess.run(
+                    [BINARY, "serve", "--data", server.folder / "other", "--host", host, "--port", str(port)],
+                    cwd=server.folder, env=server.environment, capture_output=True, text=True, timeout=20)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"{host}:{port}", done.stderr)
+
     def test_wrong_settings_are_all_named(self):
         with Server() as server:
             environment = {**server.environment, "PORT": "many", "TRUSTED_PROXIES": "10.0.0.0/99", "SESSION_LIFE": "-1"}
@@ -93,6 +115,25 @@ class CommandsTest(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             for name in ["PORT", "TRUSTED_PROXIES", "SESSION_LIFE"]:
                 self.assertIn(name, done.stderr)
+
+    def test_check_tells_the_settings_before_there_is_a_database(self):
+        with Server() as server:
+            for words in [["check"], ["check", "--json"]]:
+                done = subprocess.run(
+                    [BINARY, *words, "--data", server.folder / "empty"], cwd=server.folder, env=server.environment,
+                    capture_output=True, text=True, timeout=20)
+                self.assertEqual(done.returncode, 2, words)
+                self.assertIn("CREATE_LIMIT", done.stdout, words)
+                self.assertIn("sojourn init", done.stdout, words)
+            self.assertFalse((server.folder / "empty").exists())
+
+    def test_what_a_visitor_wrote_moves_no_cursor(self):
+        with Server() as server:
+            bell = "a\u001b[31mb\u009b2Jc"
+            made = server.call("POST", "/v1/sessions", {"user_agent": bell}, token=server.key()).json
+            shown = server.command("sessions", "show", made["session_id"]).stdout
+            self.assertIn("[31mb", shown)
+            self.assertNotRegex(shown, "[\u0000-\u0009\u000b-\u001f\u007f-\u009f]")
 
     def test_without_a_database_nothing_is_made(self):
         with Server() as server:

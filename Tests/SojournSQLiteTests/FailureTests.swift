@@ -11,7 +11,7 @@ import Testing
     @Test func `A full disk is storeFull, loses nothing, and is over once there is room`() async throws {
         try await withStore { store in
             let access = try await store.begin()
-            let pages = try await store.write { db in try db.first("PRAGMA page_count") { $0.count(0) } ?? 0 }
+            let pages = try await store.write { db in try db.first("PRAGMA page_count") { try $0.count(0) } ?? 0 }
             _ = try await store.write { db in try db.run("PRAGMA max_page_count = \(pages)") }
             var refused: SojournError.Code?
             for _ in 0..<500 where refused == nil { refused = await code { try await store.begin() } }
@@ -96,14 +96,39 @@ import Testing
     @Test func `A writer in another process that does not let go is storeUnavailable`() async throws {
         try await withStore { store in
             let access = try await store.begin()
-            var configuration = Configuration()
-            configuration.allowsUnsafeTransactions = true
-            let other = try DatabaseQueue(path: store.path, configuration: configuration)
+            let other = try DatabaseQueue(path: store.path, configuration: .unfinished)
             try await other.writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
             _ = try await store.pool.writeWithoutTransaction { db in try db.run("PRAGMA busy_timeout = 10") }
             #expect(await code { try await store.validate(access) } == .storeUnavailable)
             try await other.writeWithoutTransaction { db in try db.execute(sql: "ROLLBACK") }
             #expect(try await store.validate(access)?.requestCount == 1)
+        }
+    }
+
+    @Test(arguments: ["request_count", "turn_count", "version", "epoch"], [Int64.max, -1])
+    func `A count that nobody can have counted is storeDamaged`(column: String, value: Int64) async throws {
+        try await withStore { store in
+            let access = try await store.begin()
+            _ = try await store.write { db in
+                try db.run("UPDATE session_master SET \(column) = ?", [.integer(value)])
+            }
+            #expect(await code { try await store.validate(access) } == .storeDamaged)
+            #expect(await code { try await store.find([access]) } == .storeDamaged)
+        }
+    }
+
+    @Test(arguments: ["last_activity", "expires_at", "session_start", "session_end"], [Int64.max, .min])
+    func `A moment at the end of time stops nobody`(column: String, value: Int64) async throws {
+        try await withStore { store in
+            let access = try await store.begin(policy: SessionPolicy(renewal: .onAccess))
+            _ = try await store.write { db in
+                let reason = column == "session_end" ? "'ended'" : "NULL"
+                try db.run("UPDATE session_master SET \(column) = ?, end_reason = \(reason)", [.integer(value)])
+            }
+            _ = try await store.validate(access)
+            _ = try await store.sweep(SweepOrder(retention: [.web: .after(.zero)]))
+            _ = try await store.statistics()
+            _ = try await store.integrity()
         }
     }
 

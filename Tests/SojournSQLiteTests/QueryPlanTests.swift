@@ -14,6 +14,8 @@ import Testing
         (SweepStep.caughtUp, ["users_to_sweep", "(user_id=?"]),
         (SweepStep.lap, ["session_live (session_id>?)"]),
         (SweepStep.retired, ["session_ended (session_type=? AND session_end>? AND session_end<?)"]),
+        (SweepStep.retiredCount, ["session_ended (session_type=? AND session_end>? AND session_end<?)"]),
+        (SweepStep.graces, ["session_grace (previous_until>? AND previous_until<?)"]),
         (SweepStep.oldKeys, ["idempotency_keys_created (created_at<?)"]),
         (
             SessionRow.selecting("WHERE s.user_id = ? AND s.session_id < ? ORDER BY s.session_id DESC"),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import GRDB
 import Sojourn
-
 import Synchronization
 
 @testable import SojournSQLite
@@ -23,6 +23,15 @@ func withStore<Value>(
         let value = try await body(store)
         try store.close()
         return value
+    }
+}
+
+extension Configuration {
+    /// Of a connection that may leave its transaction open between two calls.
+    static var unfinished: Configuration {
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        return configuration
     }
 }
 

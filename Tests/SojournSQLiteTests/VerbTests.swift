@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import GRDB
 import Sojourn
 import Testing
 
@@ -58,7 +59,9 @@ import Testing
             #expect(try await store.validate(begun[1]) != nil)
             #expect(try await store.endAll(of: UserID(stored: "ann"), by: .service) == 1)
             #expect(try await store.validate(begun[1]) == nil)
-            #expect(try await store.sweep(SweepOrder()).revoked == 2)
+            // The second raise wrote what the first had ended.
+            #expect(try await store.facts(of: begun[2].id)?.facts.first?.actor == .token)
+            #expect(try await store.sweep(SweepOrder()).revoked == 1)
             #expect(try await store.sweep(SweepOrder()).revoked == 0)
             let fact = try await store.facts(of: begun[1].id)?.facts.first
             #expect(fact?.actor == .service)
@@ -86,6 +89,60 @@ import Testing
             let last = try await store.sweep(SweepOrder())
             #expect(last.deleted == 5 && last.inactive == 1 && last.lapNext == nil)
             #expect(try await store.find([.trusted(long.id, as: .service)])[0]?.session.end?.reason == .inactive)
+        }
+    }
+
+    @Test func `A dry sweep waits for no writer, and none for it`() async throws {
+        let clock = TestClock()
+        try await withStore(clock: clock) { store in
+            for _ in 0..<3 { _ = try await store.begin("ann") }
+            let kept = try await store.begin(type: .chat)
+            _ = try await store.extend(kept, by: .days(90))
+            _ = try await store.end([try await store.begin()])
+            clock.advance(by: .days(30))
+            let other = try DatabaseQueue(path: store.path, configuration: .unfinished)
+            try await other.writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
+            _ = try await store.pool.writeWithoutTransaction { db in try db.run("PRAGMA busy_timeout = 10") }
+            let dry = try await store.sweep(SweepOrder(dryRun: true))
+            #expect(dry.expired == 3 && dry.inactive == 1 && dry.deleted == 1)
+            try await other.writeWithoutTransaction { db in try db.execute(sql: "ROLLBACK") }
+            #expect(try await store.sweep(SweepOrder()) == dry)
+        }
+    }
+
+    @Test func `What a rotation sealed is gone with the first sweep after its grace`() async throws {
+        let clock = TestClock()
+        try await withStore(clock: clock) { store in
+            let access = try await store.begin()
+            let rotation = Rotation(
+                digest: fresh().digest ?? SecretDigest(bytes: []), successorSealed: [1, 2, 3],
+                grace: .seconds(10))
+            _ = try await store.rotate(access, to: rotation)
+            for (wait, kept) in [(Duration.seconds(9), 3), (.seconds(1), 0)] {
+                clock.advance(by: wait)
+                _ = try await store.sweep(SweepOrder())
+                let sealed = try await store.read { db in
+                    try db.first("SELECT previous_digest, successor_sealed FROM session_master") {
+                        ($0.optionalBytes(0)?.count ?? 0) / 32 * ($0.optionalBytes(1)?.count ?? 0)
+                    }
+                }
+                #expect(sealed == kept)
+            }
+        }
+    }
+
+    @Test func `Users whose names differ in their bytes are two, however alike they look`() async throws {
+        let composed = UserID(stored: "\u{E9}")
+        let decomposed = UserID(stored: "e\u{301}")
+        #expect(composed != decomposed && Set([composed, decomposed]).count == 2)
+        try await withStore { store in
+            let access = try await store.begin(composed.text)
+            #expect(
+                await code {
+                    try await store.bind(
+                        .trusted(access.id, as: .service), to: decomposed, digest: SecretDigest(bytes: [1]),
+                        sessionsPerUserMax: nil)
+                } == .userConflict)
         }
     }
 

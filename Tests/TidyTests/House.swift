@@ -25,7 +25,7 @@ let house: [String: Imports] = [
         ours: ["Sojourn", "SojournHTTP", "SojournSQLite"],
         outside: [
             "AsyncHTTPClient", "Configuration", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "NIOCore",
-            "NIOPosix", "NIOSSL", "ServiceLifecycle", "SwiftCSV",
+            "NIOPosix", "NIOSSL", "ServiceLifecycle", "SwiftCSV", "UnixSignals",
         ]),
     "SojournCLI": Imports(ours: ["Sojourn", "SojournServer"], outside: ["ArgumentParser"]),
 ]

@@ -18,19 +18,28 @@ extension MemoryModel {
     }
 
     public mutating func endAll(of user: UserID, by actor: Actor, at now: Timestamp) -> Int {
-        let count = live(of: user, at: now).count
-        users[user] = register(user).raised(at: now, by: actor)
-        return count
+        raise(user, at: now, by: actor).live
     }
 
     public mutating func endOthers(_ access: SessionAccess, at now: Timestamp) throws -> Int {
         let entry = try entry(for: access, at: now)
         guard let user = entry.record.session.userID else { return 0 }
-        let count = live(of: user, at: now).count - 1
-        let raised = register(user).raised(at: now, by: access.actor)
-        users[user] = raised
+        let (raised, live) = raise(user, at: now, by: access.actor)
         sessions[access.id]?.record.epoch = raised.value
-        return count
+        return live - 1
+    }
+
+    /// Raises a user's epoch; `live` is how many sessions were live until now. A user keeps the last raise only, so
+    /// the ends that the raise before it brought are written first, where no sweep has.
+    private mutating func raise(_ user: UserID, at now: Timestamp, by actor: Actor) -> (epoch: UserEpoch, live: Int) {
+        let before = register(user)
+        for record in sessions.values.map(\.record) where record.session.userID == user {
+            if let end = record.unmarkedEnd(at: now, user: before), end.reason == .revoked { mark(end, of: record) }
+        }
+        let live = live(of: user, at: now).count
+        let raised = before.raised(at: now, by: actor)
+        users[user] = raised
+        return (raised, live)
     }
 
     public mutating func erase(_ user: UserID) -> ErasureReceipt {
@@ -117,6 +126,9 @@ extension MemoryModel {
             outcome.deleted += 1
         }
         answered = answered.filter { now - $0.value.at < IdempotencyKey.keptFor }
+        for (id, entry) in sessions {
+            if let previous = entry.record.previous, previous.until <= now { sessions[id]?.record.previous = nil }
+        }
         return outcome
     }
 

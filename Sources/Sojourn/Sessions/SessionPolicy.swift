@@ -55,8 +55,11 @@ public struct SessionPolicies: Sendable, Hashable {
     public var standard: SessionPolicy
     /// Policies of their own.
     public var byType: [SessionType: SessionPolicy]
-    /// How long the old token lives on after its owner's own rotation (S5). Default 10 s; zero ends it at once.
+    /// How long the old token lives on after its owner's own rotation (S5). Default 10 s, at most `rotationGraceMax`;
+    /// zero ends it at once.
     public var rotationGrace: Duration
+    /// The longest grace that a rotation may have.
+    public static let rotationGraceMax: Duration = .seconds(60)
     /// How many live sessions one user may have: the oldest ends when one more begins (S6). Nil (default) for no cap.
     public var sessionsPerUserMax: Int?
 

@@ -132,7 +132,7 @@ extension Sessions {
     /// repeat this call, which then returns the same new token again.
     public func rotate(_ token: SessionToken, grace: Duration? = nil) async throws -> IssuedSession {
         let grace = grace ?? policies.rotationGrace
-        guard (Duration.zero...Duration.seconds(60)).contains(grace) else {
+        guard (Duration.zero...SessionPolicies.rotationGraceMax).contains(grace) else {
             throw SojournError(.invalidInput, "Must be 0 to 60 seconds.", field: "grace_seconds")
         }
         let successor = SessionToken(id: token.id, secret: newSecret())
@@ -235,7 +235,7 @@ extension Sessions {
         return Page(items: all.items.filter { $0.session.id != token.id }, next: all.next)
     }
 
-    /// Ends all live sessions of a user (S6), at the cost of one number. Returns how many.
+    /// Ends all live sessions of a user (S6) by one number, not session by session. Returns how many.
     public func endAll(of user: UserID, by actor: Actor = .service) async throws -> Int {
         try await store.endAll(of: user, by: actor)
     }

@@ -24,7 +24,17 @@ public struct UserID: Sendable, Hashable, Comparable, CustomStringConvertible {
         self.text = text
     }
 
-    public static func < (left: Self, right: Self) -> Bool { left.text < right.text }
+    // By bytes, as databases compare: Swift's strings are equal where they look alike (é and e with an accent).
+    public static func == (left: Self, right: Self) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
+
+    public static func < (left: Self, right: Self) -> Bool {
+        left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
 
     public var description: String { text }
 }

@@ -67,12 +67,16 @@ extension Limits {
     /// Checks a short name: 1 to `lengthMax` characters, no control characters.
     func check(name: String?, field: String, lengthMax: Int = 100) throws {
         guard let name else { return }
-        guard (1...lengthMax).contains(name.unicodeScalars.count),
-            !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
-        else {
+        guard Self.isName(name, lengthMax: lengthMax) else {
             throw SojournError(
                 .invalidInput, "Must be 1 to \(lengthMax) characters, none of them a control character.", field: field)
         }
+    }
+
+    /// Whether a text is 1 to `lengthMax` characters (Unicode scalars), none of them a control character.
+    public static func isName(_ text: String, lengthMax: Int) -> Bool {
+        (1...lengthMax).contains(text.unicodeScalars.count)
+            && !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
 
     /// Checks the number of elements in a call.

@@ -23,10 +23,10 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
         Self(microseconds: left.microseconds.addingClamped(right.microseconds))
     }
     public static func - (left: Self, right: Duration) -> Self {
-        Self(microseconds: left.microseconds.addingClamped(-right.microseconds))
+        Self(microseconds: left.microseconds.subtractingClamped(right.microseconds))
     }
     public static func - (left: Self, right: Self) -> Duration {
-        .microseconds(left.microseconds - right.microseconds)
+        .microseconds(left.microseconds.subtractingClamped(right.microseconds))
     }
 
     public var description: String { text }
@@ -219,5 +219,10 @@ extension FixedWidthInteger {
     func addingClamped(_ other: Self) -> Self {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? (other < 0 ? .min : .max) : sum
+    }
+
+    func subtractingClamped(_ other: Self) -> Self {
+        let (difference, overflow) = subtractingReportingOverflow(other)
+        return overflow ? (other < 0 ? .max : .min) : difference
     }
 }

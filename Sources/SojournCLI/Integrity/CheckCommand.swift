@@ -15,7 +15,7 @@ struct CheckCommand: OperatorCommand {
 
     func work() async throws {
         let settings = try await store.settings()
-        let report = try await OpenStore(settings, makingIt: false).sessions.integrity()
+        let report = await report(settings)
         if output.json {
             let rows = settings.describe().map { row in
                 JSONValue.object([
@@ -42,5 +42,13 @@ struct CheckCommand: OperatorCommand {
             Terminal.say(checks.text)
         }
         guard report.isGood else { throw ExitCode(2) }
+    }
+    /// What is found in the store; where it cannot be opened or read, that alone.
+    private func report(_ settings: Settings) async -> IntegrityReport {
+        do {
+            return try await OpenStore(settings, makingIt: false).sessions.integrity()
+        } catch {
+            return IntegrityReport(findings: [.init(check: "store", isGood: false, detail: "\(error)")])
+        }
     }
 }

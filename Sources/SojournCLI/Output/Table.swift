@@ -27,7 +27,7 @@ struct Table {
     /// The table as lines, the headings first.
     var text: String {
         let head = columns.map { $0.heading.uppercased() }
-        let lines = [head] + rows
+        let lines = [head] + rows.map { $0.map { $0.escapingControls() } }
         let widths = columns.indices.map { column in lines.map { $0[column].displayWidth }.max() ?? 0 }
         return lines.map { cells in
             columns.indices.map { column in

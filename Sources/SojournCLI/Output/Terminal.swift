@@ -8,9 +8,9 @@ enum Terminal {
     /// Whether standard error is a terminal that a person watches.
     static let isWatched = isatty(STDERR_FILENO) == 1
 
-    /// Prints a line to standard output.
-    static func say(_ line: String) {
-        put(line + "\n", to: STDOUT_FILENO)
+    /// Prints a line, or several, to standard output.
+    static func say(_ lines: String) {
+        put(lines.escapingControls(but: "\n") + "\n", to: STDOUT_FILENO)
     }
 
     /// Prints why a command failed to standard error.
@@ -30,6 +30,20 @@ enum Terminal {
             // Nobody reads any more: there is nobody left to tell.
             guard written > 0 else { return }
             bytes = bytes.dropFirst(written)
+        }
+    }
+}
+
+extension String {
+    /// The text with JSON's escapes for control characters, C1 and DEL included: what a visitor wrote must not move the
+    /// cursor of whoever reads it.
+    func escapingControls(but spared: Unicode.Scalar? = nil) -> String {
+        unicodeScalars.reduce(into: "") { text, scalar in
+            guard scalar.properties.generalCategory == .control, scalar != spared else {
+                return text.unicodeScalars.append(scalar)
+            }
+            let digits = String(scalar.value, radix: 16)
+            text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
         }
     }
 }

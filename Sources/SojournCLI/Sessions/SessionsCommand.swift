@@ -87,7 +87,7 @@ struct SessionsCommand: AsyncParsableCommand {
             ]
             if let end = session.end { rows.append(("ended", "\(end.at.shown), \(end.reason.rawValue)")) }
             for (name, value) in rows {
-                Terminal.say(name + String(repeating: " ", count: 15 - name.count) + value)
+                Terminal.say(name + String(repeating: " ", count: 15 - name.count) + value.escapingControls())
             }
         }
     }

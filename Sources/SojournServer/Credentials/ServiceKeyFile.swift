@@ -39,10 +39,7 @@ public struct ServiceKeyFile: Sendable {
                 atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             let draft = "\(path).\(UUID().uuidString)"
             defer { try? FileManager.default.removeItem(atPath: draft) }
-            guard
-                FileManager.default.createFile(
-                    atPath: draft, contents: Data((key.secret + "\n").utf8), attributes: [.posixPermissions: 0o600])
-            else { throw CocoaError(.fileWriteUnknown) }
+            try Self.write(key.secret + "\n", toNew: draft)
             // A hard link, unlike a rename, fails where the other process was first.
             try FileManager.default.linkItem(atPath: draft, toPath: path)
         } catch {
@@ -50,6 +47,15 @@ public struct ServiceKeyFile: Sendable {
             throw SojournError(.storeFull, "The service key could not be written to \(path).", underlying: error)
         }
         return key
+    }
+
+    /// Writes a new file that is its owner's alone from its first byte on: `FileManager` sets the mode afterwards.
+    private static func write(_ text: String, toNew path: String) throws {
+        let descriptor = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw CocoaError(.fileWriteUnknown) }
+        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        try file.write(contentsOf: Data(text.utf8))
+        try file.synchronize()
     }
 
     /// The text of the key in force: the first that the settings name, else the file's. A secret.

@@ -34,6 +34,10 @@ public struct CatalogueFile: Sendable {
     public init(text: String) throws {
         let table: CSV<Named>
         do {
+            // Quotation marks come in pairs; of one that is left over, the parser would make what it can.
+            guard text.utf8.count(where: { $0 == UInt8(ascii: "\"") }).isMultiple(of: 2) else {
+                throw CSVParseError.quotation(message: "odd")
+            }
             table = try CSV<Named>(string: text, delimiter: .comma)
         } catch {
             throw SojournError(
@@ -75,12 +79,13 @@ public struct CatalogueFile: Sendable {
             throw Fault(reason: "id must be a whole number from 1 to 2^53 - 1, not “\(idText.prefix(40))”")
         }
         let name = trimmed(row["name"])
-        guard (1...Item.nameMax).contains(name.unicodeScalars.count) else {
-            throw Fault(reason: "name must be 1 to \(Item.nameMax) characters")
+        guard Limits.isName(name, lengthMax: Item.nameMax) else {
+            throw Fault(reason: "name must be 1 to \(Item.nameMax) characters, none of them a control character")
         }
         let category = trimmed(row["category"])
-        guard category.unicodeScalars.count <= Item.categoryMax else {
-            throw Fault(reason: "category must be at most \(Item.categoryMax) characters")
+        guard category.isEmpty || Limits.isName(category, lengthMax: Item.categoryMax) else {
+            throw Fault(
+                reason: "category must be at most \(Item.categoryMax) characters, none of them a control character")
         }
         return Item(id: id, name: name, category: category.isEmpty ? nil : category)
     }

@@ -12,18 +12,21 @@ internal import ServiceLifecycle
 internal import Sojourn
 internal import SojournHTTP
 internal import SojournSQLite
+internal import UnixSignals
 
 /// The server: the settings' store behind HTTP, with the sweep beside it, until it is told to stop.
 public struct Server: Sendable {
     private let settings: Settings
+    /// How long requests under way may take after the server is told to stop; then their connections are closed.
+    private static let shutdownMax: Duration = .seconds(10)
 
     /// A server that has not begun.
     public init(_ settings: Settings) {
         self.settings = settings
     }
 
-    /// Serves until SIGTERM or SIGINT, then finishes the requests under way and returns. Sets up the process's logs and
-    /// metrics, so it can be called once in a process.
+    /// Serves until SIGTERM or SIGINT, then finishes the requests under way, those that take ten seconds more at the
+    /// most, and returns. Sets up the process's logs and metrics, so it can be called once in a process.
     ///
     /// - Throws: `SojournError` where another server holds the database, the store does not open, the certificate cannot
     ///   be read, or the port is taken.
@@ -60,12 +63,18 @@ public struct Server: Sendable {
                 FrameworkLogHandler(LineLogHandler(label: label, level: level, format: format))
             })
         do {
-            try await application.runService()
-        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            var group = ServiceGroupConfiguration(
+                services: [.init(service: application)], gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: Logger(label: "sojourn.http"))
+            group.maximumGracefulShutdownDuration = Self.shutdownMax
+            try await ServiceGroup(configuration: group).run()
+        } catch let error as IOError {
+            let reason =
+                error.errnoCode == EADDRINUSE
+                ? "another program has that port: choose another PORT, or 0 for a free one"
+                : String(cString: strerror(error.errnoCode))
             throw SojournError(
-                .storeUnavailable,
-                "\(settings.host):\(settings.port) is taken by another program: choose another PORT, or 0 for a free one."
-            )
+                .storeUnavailable, "Cannot listen on \(settings.host):\(settings.port): \(reason).", underlying: error)
         }
         try store.close()
         withExtendedLifetime(lock) {}

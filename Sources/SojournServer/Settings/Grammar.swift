@@ -45,25 +45,25 @@ extension Grammar where Value == Int {
 }
 
 extension Grammar where Value == Duration {
-    /// A length of time in whole seconds, such as `90`, `30s`, `15m`, `24h` or `30d`, of at most ten years.
-    static func duration(from least: Duration = .seconds(1)) -> Grammar {
-        let most = 3_650 * 86_400
-        let secondsLeast = Int(least.components.seconds)
-        return Grammar(
-            expected: "a duration as in 30s, 15m, 24h or 30d, from \(secondsLeast)s to 3650d",
+    /// A length of time in whole seconds, such as `90`, `30s`, `15m`, `24h` or `30d`; by default of at most ten years.
+    static func duration(from least: Duration = .seconds(1), to most: Duration = .seconds(3_650 * 86_400)) -> Grammar {
+        Grammar(
+            expected: "a duration as in 30s, 15m, 24h or 30d, from \(shown(least)) to \(shown(most))",
             parse: { text in
                 let units = ["s": 1, "m": 60, "h": 3_600, "d": 86_400, "": 1]
-                guard let seconds = quantity(text, units: units), (secondsLeast...most).contains(seconds) else {
-                    return nil
+                return quantity(text, units: units).map { .seconds($0) }.flatMap {
+                    (least...most).contains($0) ? $0 : nil
                 }
-                return .seconds(seconds)
             },
-            show: { duration in
-                let seconds = duration.components.seconds
-                let units: [(String, Int64)] = [("d", 86_400), ("h", 3_600), ("m", 60)]
-                guard seconds > 0, let unit = units.first(where: { seconds % $0.1 == 0 }) else { return "\(seconds)s" }
-                return "\(seconds / unit.1)\(unit.0)"
-            })
+            show: shown)
+    }
+
+    /// A length of time in its largest whole unit.
+    private static func shown(_ duration: Duration) -> String {
+        let seconds = duration.components.seconds
+        let units: [(String, Int64)] = [("d", 86_400), ("h", 3_600), ("m", 60)]
+        guard seconds > 0, let unit = units.first(where: { seconds % $0.1 == 0 }) else { return "\(seconds)s" }
+        return "\(seconds / unit.1)\(unit.0)"
     }
 }
 

@@ -74,7 +74,8 @@ extension Settings {
         policies.sessionsPerUserMax = reader.read(
             "SESSIONS_PER_USER", Grammar<Int>.number(1...1_000_000).or("none"), default: policies.sessionsPerUserMax)
         policies.rotationGrace = reader.read(
-            "SESSION_ROTATION_GRACE", .duration(from: .zero), default: policies.rotationGrace)
+            "SESSION_ROTATION_GRACE", .duration(from: .zero, to: SessionPolicies.rotationGraceMax),
+            default: policies.rotationGrace)
         sweepInterval = reader.read("SWEEP_INTERVAL", .duration(), default: sweepInterval)
     }
 
@@ -100,7 +101,8 @@ extension Settings {
         limits.batchMax = reader.read("BATCH_MAX", counts, default: limits.batchMax)
         limits.heldItemsMax = reader.read("ITEMS_PER_SESSION_MAX", counts, default: limits.heldItemsMax)
         limits.turnBytesMax = reader.read("TURN_TEXT_MAX", bytes, default: limits.turnBytesMax)
-        limits.pageMax = reader.read("PAGE_MAX", .number(1...10_000), default: limits.pageMax)
+        // Not below what an export reads at a time, nor above what the HTTP contract lets anyone ask for.
+        limits.pageMax = reader.read("PAGE_MAX", .number(100...500), default: limits.pageMax)
     }
 }
 

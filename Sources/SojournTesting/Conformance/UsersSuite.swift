@@ -29,6 +29,27 @@ enum UsersSuite {
             #expect(stored?.session.end == end && stored?.status == .ended)
             #expect(try await bench.store.end([visitor.trusted]) == [false])
         },
+        ConformanceCase("Users: of two ends of all before a sweep, each session keeps its own", needs: .history) {
+            bench in
+            let short = SessionPolicy(life: .seconds(10))
+            let first = try await bench.create(.alice, policy: short)
+            bench.clock.advance(by: .seconds(5))
+            let ended = SessionEnd(at: bench.clock.now, reason: .revoked)
+            _ = try await bench.store.endAll(of: .alice, by: .cli)
+            let expired = try await bench.create(.alice, policy: short)
+            bench.clock.advance(by: .seconds(15))
+            let last = try await bench.create(.alice)
+            #expect(try await bench.store.endOthers(last.access) == 0)
+            for isSwept in [false, true] {
+                if isSwept { _ = try await bench.store.sweep(SweepOrder()) }
+                #expect(try await bench.read(first)?.session.end == ended)
+                let expiry = SessionEnd(at: expired.session.expiresAt, reason: .expired)
+                #expect(try await bench.read(expired)?.session.end == expiry)
+                #expect(try await bench.opens(last.access))
+            }
+            #expect(try await bench.store.facts(of: first.id)?.facts.first?.actor == .cli)
+            #expect(try await bench.store.facts(of: expired.id)?.facts.first?.kind == .expired)
+        },
         ConformanceCase("Users: a session begun after the end of all is live; an unknown user has none") { bench in
             #expect(try await bench.store.endAll(of: .alice, by: .service) == 0)
             let visitor = try await bench.create(.alice)

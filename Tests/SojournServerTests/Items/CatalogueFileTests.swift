@@ -28,7 +28,9 @@ struct CatalogueFileTests {
             ("id,name\n1,a\nx,b\n", "row 3: id"), ("id,name\n0,a\n", "row 2: id"),
             ("id,name\n9007199254740992,a\n", "row 2: id"), ("id,name\n1,\n", "row 2: name"),
             ("id,name,category\n1,a,\(String(repeating: "c", count: 101))\n", "row 2: category"),
-            ("id,title\n1,a\n", "id, name and category"), ("", "id, name and category"),
+            ("id,name\n1,a\u{1}b\n", "row 2: name"), ("id,name,category\n1,a,\u{7F}\n", "row 2: category"),
+            ("id,name\n1,\"a\n2,b\n", "quotation mark"), ("id,title\n1,a\n", "id, name and category"),
+            ("", "id, name and category"),
         ])
     func refuses(text: String, saying: String) {
         do {

@@ -73,6 +73,8 @@ import Testing
             ("SESSION_DB_TYPE", "redis", "sqlite: this build has SQLite only"),
             ("SESSION_LIFE", "1w", "a duration as in 30s, 15m, 24h or 30d, from 1s to 3650d"),
             ("SESSION_LIFE", "99999999999999999999d", "a duration as in 30s, 15m, 24h or 30d, from 1s to 3650d"),
+            ("SESSION_ROTATION_GRACE", "61s", "a duration as in 30s, 15m, 24h or 30d, from 0s to 1m"),
+            ("PAGE_MAX", "99", "a whole number from 100 to 500"),
             ("SESSION_RENEWAL", "always", "one of fixed, onWrite, onAccess"),
             ("RETENTION_DAYS", "-1", "a number of days from 0 to 36500, or never"),
             (

@@ -64,6 +64,9 @@ struct TimestampTests {
     func clamps() {
         #expect(Timestamp(microseconds: .max) + .days(1) == Timestamp(microseconds: .max))
         #expect(Timestamp(microseconds: .min) - .days(1) == Timestamp(microseconds: .min))
+        #expect(Timestamp(microseconds: .max) - .seconds(Int64.min) == Timestamp(microseconds: .max))
+        #expect(Timestamp(microseconds: .max) - Timestamp(microseconds: .min) == .microseconds(Int64.max))
+        #expect(Timestamp(microseconds: .min) - Timestamp(microseconds: 1) == .microseconds(Int64.min))
         #expect(Duration.seconds(Int64.max).microseconds == .max)
         #expect(Timestamp(seconds: 90) - Timestamp(seconds: 30) == .seconds(60))
     }
