@@ -142,11 +142,11 @@ extension SojournError {
             field: "Idempotency-Key", file: file, line: line)
     }
 
-    /// The sweep would end `recent` sessions that were in use within the last hour.
-    public static func fuse(recent: Int, fuse: Int, file: String = #fileID, line: Int = #line) -> Self {
+    /// The sweep would end `surprising` sessions that were in use within the last hour.
+    public static func fuse(surprising: Int, fuse: Int, file: String = #fileID, line: Int = #line) -> Self {
         Self(
             .fuse,
-            "The sweep would end \(recent) sessions used within the last hour, more than its fuse of \(fuse) lets "
+            "The sweep would end \(surprising) sessions used within the last hour, more than its fuse of \(fuse) lets "
                 + "pass: is the clock right? Nothing was changed.", file: file, line: line)
     }
 }

@@ -47,7 +47,8 @@ extension SQLiteStore: SessionStore {
         """
 
     public func ping() async throws {
-        // A transaction for writing that writes nothing: it needs the lock and a file that can be written to.
+        // A transaction for writing that writes nothing: it needs the lock and a file that can be written to. A full disk
+        // shows only in a write: such a call is answered `storeFull`.
         try await write(.singleStatement) { _ in }
     }
 }

@@ -32,10 +32,10 @@ struct SweepStep {
 
     func run(_ db: Database) throws -> SweepOutcome {
         var outcome = SweepOutcome()
-        var recentlyUsed = 0
+        var surprising = 0
         for row in try endedRows(db, &outcome) {
             guard let end = row.record.unmarkedEnd(at: now, user: row.user) else { continue }
-            if row.record.session.lastActivity > now - .hours(1) { recentlyUsed += 1 }
+            if row.record.isSurprising(end, at: now) { surprising += 1 }
             if end.reason == .expired { outcome.expired += 1 } else { outcome.revoked += 1 }
             try db.mark(end, of: row)
         }
@@ -45,8 +45,8 @@ struct SweepStep {
             outcome.inactive += 1
             try db.end(row, at: now, reason: .inactive, noting: .swept, by: .sweep)
         }
-        if let fuse = order.fuse, recentlyUsed > fuse {
-            throw SojournError.fuse(recent: recentlyUsed, fuse: fuse)
+        if let fuse = order.fuse, surprising > fuse {
+            throw SojournError.fuse(surprising: surprising, fuse: fuse)
         }
         try deleteRetired(db, &outcome)
         try db.run(Self.oldKeys, [.time(now - IdempotencyKey.keptFor), .integer(order.batchMax)])
@@ -58,7 +58,7 @@ struct SweepStep {
     /// What `run` would do, by the same rules; each count stops at the batch.
     func count(_ db: Database) throws -> SweepOutcome {
         var outcome = SweepOutcome()
-        var recentlyUsed = 0
+        var surprising = 0
         var looked = 0
         var last: SessionID?
         for (type, retention) in order.retention {
@@ -73,7 +73,7 @@ struct SweepStep {
                     outcome.more = true
                     return true
                 }
-                if row.record.session.lastActivity > now - .hours(1) { recentlyUsed += 1 }
+                if row.record.isSurprising(end, at: now) { surprising += 1 }
                 if end.reason == .expired { outcome.expired += 1 } else { outcome.revoked += 1 }
                 if isRetired(row.record.session.type, endedAt: end.at) { outcome.deleted += 1 }
             } else if isInLap(row.id), outcome.lapNext == nil {
@@ -88,8 +88,8 @@ struct SweepStep {
             }
             return true
         }
-        if let fuse = order.fuse, recentlyUsed > fuse {
-            throw SojournError.fuse(recent: recentlyUsed, fuse: fuse)
+        if let fuse = order.fuse, surprising > fuse {
+            throw SojournError.fuse(surprising: surprising, fuse: fuse)
         }
         if outcome.deleted > order.batchMax { (outcome.deleted, outcome.more) = (order.batchMax, true) }
         return outcome

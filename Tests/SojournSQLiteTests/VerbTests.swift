@@ -146,16 +146,6 @@ import Testing
         }
     }
 
-    @Test func `The fuse stops a step that would end sessions in use, and changes nothing`() async throws {
-        let clock = TestClock()
-        try await withStore(clock: clock) { store in
-            for _ in 0..<4 { _ = try await store.begin(policy: SessionPolicy(life: .seconds(60))) }
-            clock.advance(by: .seconds(61))
-            #expect(await code { try await store.sweep(SweepOrder(fuse: 3)) } == .fuse)
-            #expect(try await store.sweep(SweepOrder(fuse: 4)).expired == 4)
-        }
-    }
-
     @Test func `Sixty-four facts are kept and the older ones counted`() async throws {
         try await withStore { store in
             let access = try await store.begin()

@@ -78,12 +78,13 @@ extension MemoryModel {
     public mutating func sweep(_ order: SweepOrder, at now: Timestamp) throws -> SweepOutcome {
         var after = self
         let outcome = after.swept(order, at: now)
-        let live = sessions.values.filter { $0.record.session.end == nil }
-        let recent = live.filter { entry in
-            entry.record.session.lastActivity > now - .hours(1)
-                && after.sessions[entry.record.session.id]?.record.session.end != nil
+        let surprising = sessions.values.count { entry in
+            guard entry.record.session.end == nil,
+                let end = after.sessions[entry.record.session.id]?.record.session.end
+            else { return false }
+            return entry.record.isSurprising(end, at: now)
         }
-        if let fuse = order.fuse, recent.count > fuse { throw SojournError.fuse(recent: recent.count, fuse: fuse) }
+        if let fuse = order.fuse, surprising > fuse { throw SojournError.fuse(surprising: surprising, fuse: fuse) }
         if !order.dryRun { self = after }
         return outcome
     }

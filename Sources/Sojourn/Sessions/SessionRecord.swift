@@ -130,6 +130,12 @@ extension SessionRecord {
         return StoredSession(session: shown, status: status(at: now, user: user))
     }
 
+    /// Whether an end that has come by itself should make the sweep hesitate (law 9): time ran out on a session that
+    /// lives for longer than an hour and was used within the last one. Revoked sessions were ended on purpose.
+    public func isSurprising(_ end: SessionEnd, at now: Timestamp) -> Bool {
+        end.reason == .expired && session.life > .hours(1) && session.lastActivity > now - .hours(1)
+    }
+
     /// Whether nobody has used the live session for 24 h, or for its own life where that is longer (S8).
     public func isInactive(at now: Timestamp) -> Bool {
         now - session.lastActivity >= max(.hours(24), session.life)

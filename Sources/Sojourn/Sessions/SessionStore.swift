@@ -91,7 +91,8 @@ public protocol SessionStore: Sendable {
     /// Whether what is stored hangs together (J8).
     func integrity() async throws -> IntegrityReport
 
-    /// Whether the store can take a write now; throws why not. Changes nothing. For readiness.
+    /// Whether the store answers and lets itself be written to; throws why not. Writes nothing, so a disk that is full
+    /// may go unnoticed. For readiness.
     func ping() async throws
 }
 

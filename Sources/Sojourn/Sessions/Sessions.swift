@@ -260,7 +260,7 @@ extension Sessions {
         try await store.integrity()
     }
 
-    /// Whether the store can take a write now; throws why not.
+    /// Whether the store answers and lets itself be written to; throws why not. Writes nothing.
     public func ping() async throws {
         try await store.ping()
     }

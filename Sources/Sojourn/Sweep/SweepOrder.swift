@@ -10,8 +10,8 @@ public struct SweepOrder: Sendable, Hashable {
     public var retention: [SessionType: Retention]
     /// Where the lap over all sessions, in the order of their ids, looks for inactive ones.
     public var lap: SweepLap
-    /// The fuse (law 9): the step changes nothing and throws `fuse` where more sessions than this, used within the last
-    /// hour, would be marked as ended. Nil takes the fuse out.
+    /// The fuse (law 9): the step changes nothing and throws `fuse` where more sessions than this would be marked as
+    /// expired although they live for longer than an hour and were used within the last one. Nil takes the fuse out.
     public var fuse: Int?
 
     /// An order; by default one step of 1,000 that keeps every ended session for 30 days.

@@ -19,7 +19,8 @@ public final class Sweeper: Service {
         public var budget: Duration = .seconds(5)
         /// Sessions in one step. Default 1,000.
         public var batchMax = 1000
-        /// Sessions used within the last hour that one step may end before the fuse stops the run. Default 800.
+        /// Sessions with a life of over an hour, used within the last one, that one step may mark as expired before the
+        /// fuse stops the run. Default 800.
         public var fuse = 800
         /// From the beginning of one lap for inactive sessions to the next. Default 24 h.
         public var lapEvery: Duration = .hours(24)

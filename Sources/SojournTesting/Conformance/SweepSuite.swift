@@ -190,9 +190,14 @@ enum SweepSuite {
             #expect(try await bench.store.facts(of: visitor.id)?.facts.map(\.kind) == [.created])
             #expect(try await bench.store.sweep(SweepOrder()) == dry)
         },
-        example("Sweep: the fuse stops a run that would end sessions used within the last hour (law 9)") { bench in
+        example("Sweep: the fuse stops a run that would expire long sessions used within the last hour (law 9)") {
+            bench in
             var visitors: [Visitor] = []
-            for _ in 0..<3 { visitors.append(try await bench.create(policy: SessionPolicy(life: .minutes(30)))) }
+            for _ in 0..<3 {
+                visitors.append(try await bench.create(policy: SessionPolicy(life: .hours(2), renewal: .fixed)))
+            }
+            bench.clock.advance(by: .minutes(90))
+            for visitor in visitors { #expect(try await bench.store.validate(visitor.access) != nil) }
             bench.clock.advance(by: .minutes(30))
             await bench.refuses(.fuse) { try await bench.store.sweep(SweepOrder(fuse: 2)) }
             for visitor in visitors {
@@ -200,10 +205,16 @@ enum SweepSuite {
             }
             #expect(try await bench.store.sweep(SweepOrder(fuse: 3)).expired == 3)
         },
-        example("Sweep: sessions unused for an hour do not blow the fuse") { bench in
+        example("Sweep: short lives, long unused sessions and revoked ones do not blow the fuse") { bench in
             for _ in 0..<3 { _ = try await bench.create(policy: SessionPolicy(life: .minutes(30))) }
-            bench.clock.advance(by: .hours(1))
+            bench.clock.advance(by: .minutes(30))
             #expect(try await bench.store.sweep(SweepOrder(fuse: 0)).expired == 3)
+            for _ in 0..<3 { _ = try await bench.create(policy: SessionPolicy(life: .hours(2))) }
+            bench.clock.advance(by: .hours(2))
+            #expect(try await bench.store.sweep(SweepOrder(fuse: 0)).expired == 3)
+            for _ in 0..<3 { _ = try await bench.create(.alice) }
+            _ = try await bench.store.endAll(of: .alice, by: .service)
+            #expect(try await bench.store.sweep(SweepOrder(fuse: 0)).revoked == 3)
         },
     ]
 
