@@ -69,7 +69,7 @@ extension SQLiteStore {
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
             // For a new file. A fold changes about as many pages as sessions, each of which goes to the log whole: half
-            // the usual size makes validations a sixth faster, a quarter no faster than that.
+            // the usual size makes validations a sixth faster; a quarter of it is no better than half.
             try db.execute(sql: "PRAGMA page_size = 2048")
             // Kibibytes, a connection. The system's page cache does the rest; mapped memory would count as ours.
             try db.execute(sql: "PRAGMA cache_size = -16000")
