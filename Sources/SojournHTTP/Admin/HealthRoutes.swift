@@ -20,8 +20,9 @@ extension SojournAPI {
 
     private static let readiness = Endpoint(
         method: .get, path: "/readyz", operationID: "getReadiness",
-        summary: "Says whether the store can take a write now.", access: .anyone, capability: .sessions,
-        answer: .ok("It can.", .object(["status": .oneOf(["ready"])]))
+        summary: "Says whether the store answers and lets itself be written to.", access: .anyone,
+        capability: .sessions,
+        answer: .ok("It does.", .object(["status": .oneOf(["ready"])]))
     ) { call in
         try await call.sessions.ping()
         return .json { $0.object { $0.member("status", "ready") } }
