@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
+internal import Sojourn
 
 /// Where log lines go, and where they get their time from.
 public struct LogOutput: Sendable {
@@ -21,21 +22,7 @@ public struct LogOutput: Sendable {
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
     /// The computer's clock, as RFC 3339 in UTC with milliseconds.
-    public static func clock() -> String {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        var parts = tm()
-        gmtime_r(&now.tv_sec, &parts)
-        let date = "\(padded(parts.tm_year + 1900, 4))-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
-        let time = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
-        return "\(date)T\(time).\(padded(Int32(now.tv_nsec / 1_000_000), 3))Z"
-    }
-
-    /// A number with zeros before it.
-    private static func padded(_ number: Int32, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
+    public static func clock() -> String { SystemWallClock().now.text }
 
     /// Writes all bytes to a descriptor: by one call, unless that is cut short by a signal or a full pipe.
     /// A descriptor that fails loses the line; there is nowhere left to say so.
