@@ -41,6 +41,8 @@ let package = Package(
         .executable(name: "sojourn", targets: ["SojournCLI"]),
         .library(name: "Sojourn", targets: ["Sojourn"]),
         .library(name: "SojournSQLite", targets: ["SojournSQLite"]),
+        .library(name: "PostgresDriver", targets: ["PostgresDriver"]),
+        .library(name: "SojournPostgres", targets: ["SojournPostgres"]),
         .library(name: "SojournHTTP", targets: ["SojournHTTP"]),
         .library(name: "SojournServer", targets: ["SojournServer"]),
         .library(name: "SojournTesting", targets: ["SojournTesting"]),
@@ -64,6 +66,12 @@ let package = Package(
         .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
     targets: [
+        .systemLibrary(
+            name: "CPostgres", path: "Sources/CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "PostgresDriver",
+            dependencies: ["CPostgres", .collections, .logging, .metrics, .serviceLifecycle],
+            swiftSettings: strict),
         .target(
             name: "Sojourn",
             dependencies: [.collections, .crypto, .logging, .metrics, .serviceLifecycle, .tracing],
@@ -77,6 +85,11 @@ let package = Package(
             dependencies: ["Sojourn", .grdb, .grdbSQLite, .logging, .metrics],
             swiftSettings: strict),
         .target(
+            name: "SojournPostgres",
+            dependencies: ["Sojourn", "PostgresDriver", .collections, .logging, .metrics],
+            resources: [.embedInCode("Migrations")],
+            swiftSettings: strict),
+        .target(
             name: "SojournHTTP",
             dependencies: [
                 "Sojourn", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing,
@@ -85,7 +98,8 @@ let package = Package(
         .target(
             name: "SojournServer",
             dependencies: [
-                "Sojourn", "SojournHTTP", "SojournSQLite", .configuration, .coreMetrics, .hummingbird, .hummingbirdCore,
+                "PostgresDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournSQLite", .configuration,
+                .coreMetrics, .hummingbird, .hummingbirdCore,
                 .hummingbirdTLS, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .swiftCSV,
                 .unixSignals,
             ],
@@ -97,13 +111,28 @@ let package = Package(
         .executableTarget(
             name: "BareServer", dependencies: [.hummingbird, .logging], path: "Benchmarks/BareServer",
             swiftSettings: strict),
+        .target(name: "BenchLoad", dependencies: ["Sojourn"], path: "Benchmarks/Load", swiftSettings: strict),
         .executableTarget(
-            name: "SQLiteBench", dependencies: ["Sojourn", "SojournSQLite"], path: "Benchmarks/SQLiteBench",
-            swiftSettings: strict),
+            name: "SQLiteBench", dependencies: ["BenchLoad", "Sojourn", "SojournSQLite"],
+            path: "Benchmarks/SQLiteBench", swiftSettings: strict),
+        .executableTarget(
+            name: "PostgresBench",
+            dependencies: ["BenchLoad", "PostgresDriver", "Sojourn", "SojournPostgres", .logging],
+            path: "Benchmarks/PostgresBench", swiftSettings: strict),
         .testTarget(name: "SojournTests", dependencies: ["Sojourn", "SojournTesting"], swiftSettings: strict),
         .testTarget(
             name: "SojournSQLiteTests", dependencies: ["Sojourn", "SojournSQLite", "SojournTesting", .grdb],
             swiftSettings: strict),
+        .testTarget(
+            name: "SojournPostgresTests",
+            dependencies: [
+                "PostgresDriver", "PostgresTestSupport", "Sojourn", "SojournPostgres", "SojournTesting", "StoreWorker",
+                .logging,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "StoreWorker", dependencies: ["PostgresDriver", "Sojourn", "SojournPostgres", .logging],
+            path: "Tests/StoreWorker", swiftSettings: strict),
         .testTarget(
             name: "SojournHTTPTests",
             dependencies: [
@@ -113,6 +142,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SojournServerTests", dependencies: ["SojournServer", .configuration], swiftSettings: strict),
+        .testTarget(
+            name: "PostgresDriverTests",
+            dependencies: ["PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle], swiftSettings: strict),
+        .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

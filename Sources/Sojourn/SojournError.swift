@@ -103,6 +103,22 @@ extension SojournError {
             details: ["version": .integer(Int64(current))], file: file, line: line)
     }
 
+    /// There is a session with this id.
+    public static func duplicateID(file: String = #fileID, line: Int = #line) -> Self {
+        Self(.duplicateID, "A session with this id exists already.", file: file, line: line)
+    }
+
+    /// The session is another user's.
+    public static func userConflict(file: String = #fileID, line: Int = #line) -> Self {
+        Self(.userConflict, "Another user is bound to this session.", file: file, line: line)
+    }
+
+    /// The session has a secret.
+    public static func secretExists(file: String = #fileID, line: Int = #line) -> Self {
+        Self(
+            .secretExists, "This session has a token already: rotate it instead.", file: file, line: line)
+    }
+
     /// `ids` are not in the catalogue.
     public static func unknownItems(_ ids: [ItemID], file: String = #fileID, line: Int = #line) -> Self {
         let shown = ids.prefix(10).map(String.init).joined(separator: ", ") + (ids.count > 10 ? ", …" : "")

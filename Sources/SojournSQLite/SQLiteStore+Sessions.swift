@@ -9,7 +9,7 @@ extension SQLiteStore {
             try sessions.map { new in
                 let now = clock.now
                 if try db.row(new.id) != nil {
-                    return .failure(SojournError(.duplicateID, "A session with this id exists already."))
+                    return .failure(.duplicateID())
                 }
                 let user = try new.userID.map { try db.register($0, at: now) } ?? .first
                 let record = SessionRecord(new, at: now, user: user)
@@ -71,7 +71,7 @@ extension SQLiteStore {
             let now = clock.now
             var row = try db.admitted(access, at: now)
             guard row.record.session.userID == nil || row.record.session.userID == user else {
-                throw SojournError(.userConflict, "Another user is bound to this session.")
+                throw SojournError.userConflict()
             }
             let epoch = try db.register(user, at: now)
             row.record.bind(to: user, digest: digest, epoch: epoch)
@@ -85,7 +85,7 @@ extension SQLiteStore {
     public func issueSecret(_ access: SessionAccess, digest: SecretDigest) async throws -> Session {
         try await change(access, noting: .rotated) { row, _ in
             guard row.record.digest == nil else {
-                throw SojournError(.secretExists, "This session has a token already: rotate it instead.")
+                throw SojournError.secretExists()
             }
             row.record.digest = digest
         }

@@ -12,9 +12,12 @@ struct Imports {
 ///
 /// A module that is missing here may not exist; an import that is missing here may not be written.
 let house: [String: Imports] = [
+    "CPostgres": Imports(),
+    "PostgresDriver": Imports(ours: ["CPostgres"], outside: ["ServiceLifecycle"]),
     "Sojourn": Imports(outside: ["Crypto", "ServiceLifecycle"]),
     "SojournTesting": Imports(ours: ["Sojourn"], outside: ["Testing"]),
     "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB", "GRDBSQLite"]),
+    "SojournPostgres": Imports(ours: ["Sojourn", "PostgresDriver"]),
     "SojournHTTP": Imports(
         ours: ["Sojourn"],
         outside: [
@@ -22,7 +25,7 @@ let house: [String: Imports] = [
             "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOWebSocket",
         ]),
     "SojournServer": Imports(
-        ours: ["Sojourn", "SojournHTTP", "SojournSQLite"],
+        ours: ["PostgresDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournSQLite"],
         outside: [
             "AsyncHTTPClient", "Configuration", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "NIOCore",
             "NIOPosix", "NIOSSL", "ServiceLifecycle", "SwiftCSV", "UnixSignals",

@@ -5,7 +5,7 @@ extension MemoryModel {
     public mutating func create(_ new: [NewSession], at now: Timestamp) -> [Result<Session, SojournError>] {
         new.map { new in
             guard sessions[new.id] == nil else {
-                return .failure(SojournError(.duplicateID, "A session with this id exists already."))
+                return .failure(.duplicateID())
             }
             let record = SessionRecord(new, at: now, user: register(new.userID))
             var entry = Entry(record: record)
@@ -61,7 +61,7 @@ extension MemoryModel {
     ) throws -> Session {
         var entry = try entry(for: access, at: now)
         guard entry.record.session.userID == nil || entry.record.session.userID == user else {
-            throw SojournError(.userConflict, "Another user is bound to this session.")
+            throw SojournError.userConflict()
         }
         entry.record.bind(to: user, digest: digest, epoch: register(user))
         entry.note(.bound, at: now, by: access.actor, user.text)
@@ -75,7 +75,7 @@ extension MemoryModel {
     {
         var entry = try entry(for: access, at: now)
         guard entry.record.digest == nil else {
-            throw SojournError(.secretExists, "This session has a token already: rotate it instead.")
+            throw SojournError.secretExists()
         }
         entry.record.digest = digest
         entry.note(.rotated, at: now, by: access.actor)

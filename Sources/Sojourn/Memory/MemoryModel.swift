@@ -55,6 +55,16 @@ public struct MemoryModel: Sendable, Hashable {
         }
     }
 
+    /// The sessions in which this state differs from another.
+    package func sessions(changedSince other: MemoryModel) -> [SessionID] {
+        Set(sessions.keys).union(other.sessions.keys).filter { sessions[$0] != other.sessions[$0] }.sorted()
+    }
+
+    /// Puts a session, with what hangs on it, back to how another state has it.
+    package mutating func restore(_ id: SessionID, from other: MemoryModel) {
+        sessions[id] = other.sessions[id]
+    }
+
     /// The epoch that counts for a session.
     func epoch(of record: SessionRecord) -> UserEpoch {
         record.session.userID.flatMap { users[$0] } ?? .first

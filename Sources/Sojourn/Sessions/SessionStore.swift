@@ -82,7 +82,8 @@ public protocol SessionStore: Sendable {
     /// What happened to a stored session; nil where there is none.
     func facts(of id: SessionID) async throws -> SessionFacts?
 
-    /// One bounded step of the sweep. Safe on many nodes at once; touches no live session but inactive ones.
+    /// One bounded step of the sweep. Safe on many nodes at once; touches no live session but inactive ones, and may
+    /// leave alone what another call, or another node's sweep, is changing at that moment.
     func sweep(_ order: SweepOrder) async throws -> SweepOutcome
 
     /// Counts over all sessions at this moment.

@@ -38,6 +38,29 @@ public enum SweepLap: Sendable, Hashable {
     case after(SessionID)
 }
 
+/// What waits for the sweep: sessions whose time ran out and that no sweep has marked.
+public struct SweepBacklog: Sendable, Hashable {
+    /// How many there are; counting stops at `countMax`.
+    public let count: Int
+    /// For how long the oldest of them has been over; zero where there is none.
+    public let oldest: Duration
+
+    /// Where counting stops.
+    public static let countMax = 100_000
+
+    /// A backlog.
+    public init(count: Int, oldest: Duration) {
+        self.count = count
+        self.oldest = oldest
+    }
+}
+
+/// A store that tells what waits for the sweep.
+public protocol BacklogStore: SessionStore {
+    /// What waits now. Throws as `SessionStore`.
+    func sweepBacklog() async throws -> SweepBacklog
+}
+
 /// What one step of a sweep did, or with `dryRun` would have done.
 public struct SweepOutcome: Sendable, Hashable {
     /// Sessions marked because their time ran out.

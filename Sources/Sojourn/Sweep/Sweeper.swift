@@ -116,6 +116,7 @@ public final class Sweeper: Service {
             progress(total)
         } while (total.more || order.lap != .off) && uptime() - began < pace.budget && !Task.isCancelled
         record(total, took: uptime() - began)
+        if let store = sessions.store as? any BacklogStore { record(try await store.sweepBacklog()) }
         return total
     }
 
@@ -123,6 +124,11 @@ public final class Sweeper: Service {
     public func dryRun() async throws -> SweepOutcome {
         try await sessions.store.sweep(
             SweepOrder(batchMax: 1_000_000, dryRun: true, retention: sessions.policies.retention, lap: .begin))
+    }
+
+    private func record(_ backlog: SweepBacklog) {
+        Gauge(label: "sojourn.sweep.backlog").record(backlog.count)
+        Gauge(label: "sojourn.sweep.backlog.oldest.seconds").record(backlog.oldest.inSeconds)
     }
 
     private func record(_ outcome: SweepOutcome, took: Duration) {

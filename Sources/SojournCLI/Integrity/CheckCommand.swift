@@ -46,7 +46,8 @@ struct CheckCommand: OperatorCommand {
     /// What is found in the store; where it cannot be opened or read, that alone.
     private func report(_ settings: Settings) async -> IntegrityReport {
         do {
-            return try await OpenStore(settings, makingIt: false).sessions.integrity()
+            try settings.requireServiceKey()
+            return try await OpenStore(settings, for: .using).sessions.integrity()
         } catch {
             return IntegrityReport(findings: [.init(check: "store", isGood: false, detail: "\(error)")])
         }

@@ -27,7 +27,7 @@ struct ItemsCommand: AsyncParsableCommand {
 
         func work() async throws {
             let catalogue = try CatalogueFile(path: file)
-            let sessions = try OpenStore(try await store.settings(), makingIt: true).sessions
+            let sessions = try await OpenStore(try await store.settings(), for: .serving).sessions
             let progress = Progress("import", of: catalogue.items.count)
             var added = 0
             var updated = 0

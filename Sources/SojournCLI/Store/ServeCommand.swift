@@ -31,11 +31,17 @@ struct InitCommand: OperatorCommand {
 
     @OptionGroup var store: StoreOptions
 
+    @Flag(help: "Let SQL in this database name the tables without their schema (PostgreSQL).")
+    var searchPath = false
+
     func work() async throws {
         let settings = try await store.settings()
-        let store = try OpenStore(settings, makingIt: true)
+        let store = try await OpenStore(settings, for: .making)
         try await store.sessions.ping()
-        if settings.serviceKeys.isEmpty { _ = try ServiceKeyFile(dataFolder: settings.dataFolder).readOrMake() }
+        if searchPath { try await store.setSearchPath() }
+        if settings.serviceKeys.isEmpty, !settings.database.isShared {
+            _ = try ServiceKeyFile(dataFolder: settings.dataFolder).readOrMake()
+        }
         Terminal.say("\(store.place) is ready.")
     }
 }

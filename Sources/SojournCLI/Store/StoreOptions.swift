@@ -24,7 +24,7 @@ struct StoreOptions: ParsableArguments {
 
     /// The store that the settings name; it has to be there.
     func open() async throws -> OpenStore {
-        try OpenStore(try await settings(), makingIt: false)
+        try await OpenStore(try await settings(), for: .using)
     }
 }
 

@@ -60,8 +60,10 @@ public struct ServiceKeyFile: Sendable {
 
     /// The text of the key in force: the first that the settings name, else the file's. A secret.
     ///
-    /// - Throws: `storeUnavailable` where none was made yet; `storeDamaged` as `read()`.
+    /// - Throws: `storeUnavailable` where none was made yet; `storeDamaged` as `read()`; `SettingsError` as
+    ///   `Settings.requireServiceKey()`.
     public static func text(for settings: Settings) throws -> String {
+        try settings.requireServiceKey()
         let file = ServiceKeyFile(dataFolder: settings.dataFolder)
         guard let key = try settings.serviceKeys.first ?? file.read() else {
             throw SojournError(
@@ -82,5 +84,19 @@ public struct ServiceKeyFile: Sendable {
             preconditionFailure("32 bytes in base64url after the prefix make a service key")
         }
         return key
+    }
+}
+
+extension Settings {
+    /// Holds a server to having a key: one on a shared store cannot make its own, which its neighbours would not know.
+    /// For `serve`, and for what shows the key; commands on the store need none.
+    ///
+    /// - Throws: `SettingsError` where the store is shared and `SOJOURN_SERVICE_KEY` is not set.
+    public func requireServiceKey() throws(SettingsError) {
+        guard database.isShared, serviceKeys.isEmpty else { return }
+        let problem = SettingsError.Problem(
+            name: "SOJOURN_SERVICE_KEY", found: nil, source: .standard,
+            expected: "a key, since servers on PostgreSQL share it: `sojourn key new` prints one")
+        throw SettingsError(problems: [problem])
     }
 }

@@ -28,9 +28,10 @@ public struct Server: Sendable {
     /// Serves until SIGTERM or SIGINT, then finishes the requests under way, those that take ten seconds more at the
     /// most, and returns. Sets up the process's logs and metrics, so it can be called once in a process.
     ///
-    /// - Throws: `SojournError` where another server holds the database, the store does not open, the certificate cannot
-    ///   be read, or the port is taken.
+    /// - Throws: `SettingsError` where the store is shared and no service key is set; `SojournError` where another server
+    ///   holds the database, the store does not open, the certificate cannot be read, or the port is taken.
     public func run() async throws {
+        try settings.requireServiceKey()
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
         let format = settings.logFormat ?? .automatic
@@ -41,7 +42,7 @@ public struct Server: Sendable {
         for warning in settings.warnings { logger.warning("\(warning)") }
 
         let lock = try takeLock()
-        let store = try OpenStore(settings, makingIt: true)
+        let store = try await OpenStore(settings, for: .serving)
         let keys = try serviceKeys(logger)
         let api = SojournAPI(
             sessions: store.sessions, configuration: http(keys: keys, metrics: metrics, sweeper: store.sweeper))
@@ -81,7 +82,7 @@ public struct Server: Sendable {
         logger.info("stopped")
     }
 
-    private func takeLock() throws -> ServerLock {
+    private func takeLock() throws -> ServerLock? {
         switch settings.database {
         case .sqlite(let path):
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
@@ -92,6 +93,8 @@ public struct Server: Sendable {
                 throw SojournError(.storeFull, "The data folder \(folder) cannot be made.", underlying: error)
             }
             return try ServerLock(for: path)
+        case .postgres:
+            return nil
         }
     }
 

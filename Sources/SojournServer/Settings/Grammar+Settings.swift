@@ -3,21 +3,62 @@ internal import Foundation
 internal import Sojourn
 internal import SojournHTTP
 
-extension Grammar where Value == Settings.Database {
-    /// The address of a database. What is refused may hold a password: only its scheme is shown.
+extension Grammar where Value == DatabaseAddress {
+    /// The address of a database.
     static let database = Grammar(
-        expected: "sqlite:PATH with the path of a file: this build has SQLite only",
+        expected: "sqlite:PATH with the path of a file, or a URL as in \(PostgresURL.form)",
         parse: { text in
+            if let postgres = Grammar<WrittenURL>.postgresURL.parse(text) { return .postgres(postgres) }
             guard text.lowercased().hasPrefix("sqlite:") else { return nil }
             let path = String(text.dropFirst(7))
             return path.isEmpty || path.hasPrefix("//") || path.hasPrefix(":") ? nil : .sqlite(path: path)
         },
-        show: { database in
-            switch database {
+        show: { address in
+            switch address {
             case .sqlite(let path): "sqlite:\(path)"
+            case .postgres(let url): Grammar<WrittenURL>.postgresURL.show(url)
             }
         },
-        redact: { text in text.firstIndex(of: ":").map { "\(text[..<$0]):…" } ?? "…" })
+        redact: Grammar<WrittenURL>.postgresURL.redact)
+}
+
+extension Grammar where Value == WrittenURL {
+    /// The address of a PostgreSQL database. Its flaws are told by whoever reads it, as there are many. What is refused
+    /// may hold a password anywhere: only its scheme is shown.
+    static let postgresURL = Grammar(
+        expected: "a URL as in \(PostgresURL.form)",
+        parse: { text in
+            guard let scheme = PostgresURL.scheme(of: text) else { return nil }
+            let content = Result { () throws(PostgresURL.Flaw) in try PostgresURL(text) }
+            return WrittenURL(scheme: String(scheme), content: content)
+        },
+        show: { url in (try? url.content.get())?.description ?? "\(url.scheme):…" },
+        redact: { text in
+            let scheme = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "+.-".contains($0)) }
+            return text.dropFirst(scheme.count).first == ":" ? "\(scheme):…" : "…"
+        })
+}
+
+extension Grammar where Value == Secret? {
+    /// A password: any text, `none` too.
+    static let secret = Grammar(
+        expected: "a password", parse: { .some(Secret($0)) }, show: { $0 == nil ? "none" : "<redacted>" },
+        redact: { _ in "<redacted>" })
+}
+
+extension Grammar where Value == Bool {
+    /// On or off.
+    static let onOrOff = Grammar(
+        expected: "on or off",
+        parse: { ["on": true, "true": true, "yes": true, "off": false, "false": false, "no": false][$0.lowercased()] },
+        show: { $0 ? "on" : "off" })
+}
+
+extension Grammar where Value == StoreKind {
+    /// The kind of store; the others that the contract knows are not built yet.
+    static let storeKind = Grammar(
+        expected: "sqlite or postgres: this build has these two only", parse: { StoreKind(rawValue: $0.lowercased()) },
+        show: \.rawValue)
 }
 
 extension Grammar where Value == Retention {
@@ -37,15 +78,19 @@ extension Grammar where Value == Retention {
 }
 
 extension Grammar where Value == String {
-    /// The kind of store; the others that the contract knows are not built yet.
-    static let onlySQLite = Grammar(
-        expected: "sqlite: this build has SQLite only",
-        parse: { $0.lowercased() == "sqlite" ? "sqlite" : nil })
-
     /// The path of a file that can be read now.
     static let readableFile = Grammar(
         expected: "the path of a file that can be read",
         parse: { FileManager.default.isReadableFile(atPath: $0) ? $0 : nil })
+
+    /// A server's name or address, or the folder of its socket.
+    static let databaseHost = Grammar(
+        expected: "a host's name or address without a port, or the folder of its socket",
+        parse: { text in
+            let isBracketed = text.hasPrefix("[") && text.hasSuffix("]")
+            let name = isBracketed ? String(text.dropFirst().dropLast()) : text
+            return PostgresURL.isHost(name) ? name : nil
+        })
 }
 
 extension Grammar where Value == ServiceKey {

@@ -31,7 +31,7 @@ extension Settings {
             warnings += yaml.keys.filter { !isKnown($0) }.sorted().map { "sojourn.yaml: nothing reads \"\($0)\"" }
         }
         var settings = try Settings(layers)
-        settings.warnings = warnings
+        settings.warnings += warnings
         return settings
     }
 

@@ -12,7 +12,8 @@ extension Settings {
         var reader = SettingsReader(layers)
         read(&reader)
         // What a type takes over from the standard policy is shown there.
-        rows = reader.rows.filter { !$0.name.hasPrefix("types.") || $0.source != .standard }
+        rows += reader.rows.filter { !$0.name.hasPrefix("types.") || $0.source != .standard }
+        warnings = reader.warnings
         if !reader.problems.isEmpty { throw SettingsError(problems: reader.problems) }
     }
 
@@ -38,13 +39,6 @@ extension Settings {
             reader.complain(missing, expected: "a file too: TLS needs both TLS_CERT and TLS_KEY, or neither")
         }
         publicURL = reader.readIfSet("PUBLIC_URL", .origin)
-    }
-
-    /// Where sessions are kept.
-    private mutating func readStore(_ reader: inout SettingsReader) {
-        dataFolder = reader.read("DATA_DIR", .text, default: dataFolder)
-        database = reader.read("DATABASE_URL", .database, default: .sqlite(path: "\(dataFolder)/sojourn.db"))
-        _ = reader.read("SESSION_DB_TYPE", .onlySQLite, default: "sqlite")
     }
 
     /// Who may do what.
@@ -136,12 +130,18 @@ extension Settings {
     static let typeVariables = Set(
         SessionType.allCases.flatMap { PolicyNames.own(of: $0).all }.map { "session_" + $0.replacing(".", with: "_") })
 
-    /// The names of all settings, in lower case.
+    /// The names of all settings, in lower case, those of every kind of database among them.
     private static let known: Set<String> = {
-        var reader = SettingsReader([(.standard, InMemoryProvider(values: [:]))])
-        var settings = Settings()
-        settings.read(&reader)
+        let kinds = DatabaseVariables.allCases.map { ["db_type": $0.rawValue] } + [["database_url": "postgres://u@h"]]
+        let names = kinds.flatMap { kind in
+            let values = kind.map { (AbsoluteConfigKey([$0.key]), ConfigValue(.string($0.value), isSecret: false)) }
+            let provider = InMemoryProvider(values: Dictionary(uniqueKeysWithValues: values))
+            var reader = SettingsReader([(.standard, provider)])
+            var settings = Settings()
+            settings.read(&reader)
+            return reader.rows.map { $0.name.lowercased() }
+        }
         let own = SessionType.allCases.flatMap { PolicyNames.own(of: $0).all }
-        return Set(reader.rows.map { $0.name.lowercased() } + own)
+        return Set(names + own)
     }()
 }

@@ -16,7 +16,7 @@ public struct Settings: Sendable {
     public var port = 8080
     /// The folder for what the server keeps on disk (`DATA_DIR`).
     public var dataFolder = "./data"
-    /// The store of sessions (`DATABASE_URL`, `SESSION_DB_TYPE`): by default `sojourn.db` in the data folder.
+    /// The store of sessions (`DATABASE_URL`, `DB_TYPE`, `SESSION_DB_TYPE`): by default `sojourn.db` in the data folder.
     public var database = Database.sqlite(path: "./data/sojourn.db")
     /// The certificate to serve TLS with (`TLS_CERT`, `TLS_KEY`); nil serves without.
     public var tls: TLSFiles?
@@ -30,7 +30,7 @@ public struct Settings: Sendable {
     public var createLimitPerMinute = 60
     /// What of the journal a visitor's own token may write and read (`CLIENT_JOURNAL`).
     public var clientJournal = ClientJournal.own
-    /// The keys of trusted services (`SOJOURN_SERVICE_KEY`); none leaves it to the store's composition to make one.
+    /// The keys of trusted services (`SOJOURN_SERVICE_KEY`); with none, the server makes one where the store is its own.
     public var serviceKeys: [ServiceKey] = []
     /// The least severe level that is logged (`LOG_LEVEL`).
     public var logLevel = Logger.Level.info
@@ -48,7 +48,8 @@ public struct Settings: Sendable {
     /// `PAGE_MAX`).
     public var limits = Limits()
 
-    /// What each setting is and where it came from, in the order of reading; empty where the settings were made by code.
+    /// What each setting is and where it came from, in the order of reading, and first of all what several of them come
+    /// to, `database`; empty where the settings were made by code.
     public internal(set) var rows: [Row] = []
     /// What looks like a mistake and is none for certain, such as a name that nothing reads.
     public internal(set) var warnings: [String] = []
@@ -68,6 +69,24 @@ extension Settings {
     public enum Database: Sendable, Hashable {
         /// The file at that path.
         case sqlite(path: String)
+        /// A PostgreSQL database.
+        case postgres(PostgresSettings)
+
+        /// Whether other servers may be using it too, so that nothing it needs can be made on this machine alone.
+        public var isShared: Bool {
+            switch self {
+            case .sqlite: false
+            case .postgres: true
+            }
+        }
+
+        /// Where it is, for people: `sqlite:PATH` or the URL without its password.
+        public var place: String {
+            switch self {
+            case .sqlite(let path): "sqlite:\(path)"
+            case .postgres(let postgres): "\(postgres.endpoint)"
+            }
+        }
     }
 
     /// The two files that TLS needs, in PEM.

@@ -13,6 +13,8 @@ struct SettingsReader {
     private(set) var rows: [Settings.Row] = []
     /// What was wrong so far.
     private(set) var problems: [SettingsError.Problem] = []
+    /// What looks like a mistake so far.
+    private(set) var warnings: [String] = []
     /// The sources in the order of `config`'s providers.
     private let sources: [Settings.Source]
     /// All layers, as one.
@@ -28,9 +30,19 @@ struct SettingsReader {
 
     /// Adds a problem that concerns more than one setting.
     mutating func complain(_ name: String, found: String? = nil, expected: String) {
-        let source = rows.last { $0.name == name }?.source ?? .standard
-        problems.append(.init(name: name, found: found, source: source, expected: expected))
+        problems.append(.init(name: name, found: found, source: source(of: name), expected: expected))
     }
+
+    /// Adds what looks like a mistake and is none for certain.
+    mutating func warn(_ name: String, _ sentence: String) {
+        warnings.append("\(name) (\(source(of: name).rawValue)): \(sentence)")
+    }
+
+    /// Where a setting stands, read or not.
+    func source(of name: String) -> Settings.Source { texts(name).1 }
+
+    /// Whether something was wrong with a setting so far.
+    func isWrong(_ name: String) -> Bool { problems.contains { $0.name == name } }
 
     /// The value of a setting, or the default where it is not set.
     mutating func read<Value>(_ name: String, _ grammar: Grammar<Value>, default standard: Value) -> Value {

@@ -1,51 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Foundation
+internal import Logging
 public import Sojourn
+internal import SojournPostgres
 internal import SojournSQLite
 
 /// The store that the settings name, opened, with the façade and the sweep over it.
 public struct OpenStore: Sendable {
+    /// What the store is opened for: what is done about a database that is not there or older than this version.
+    public enum Purpose: Sendable, Hashable {
+        /// To be made or brought up to date: `sojourn init`.
+        case making
+        /// To be served: as for `making`, unless the settings leave that to `sojourn init`.
+        case serving
+        /// To be used as it is, by a command beside the server.
+        case using
+    }
+
+    /// The store itself.
+    private enum Base {
+        case sqlite(SQLiteStore)
+        case postgres(PostgresStore)
+    }
+
     /// Every feature, for the server and for the commands beside it.
     public let sessions: Sessions
     /// The sweep, which runs where somebody runs it.
     public let sweeper: Sweeper
-    private let sqlite: SQLiteStore
+    /// Where the store is, for people: the path of its file, or its URL without the password.
+    public let place: String
+    private let base: Base
 
     /// Opens the store.
     ///
-    /// - Parameter makingIt: whether a database that is not there is made; a command that only reads asks for none.
     /// - Throws: `SojournError` with code `storeUnavailable` where there is none and none is to be made, and what the
     ///   store throws on opening.
-    public init(_ settings: Settings, makingIt: Bool) throws {
+    public init(_ settings: Settings, for purpose: Purpose) async throws {
+        let store: any SessionStore
         switch settings.database {
         case .sqlite(let path):
-            guard makingIt || FileManager.default.fileExists(atPath: path) else {
+            guard purpose != .using || FileManager.default.fileExists(atPath: path) else {
                 throw SojournError(
                     .storeUnavailable,
                     "There is no database at \(path): `sojourn init` makes one, and so does `sojourn serve`.")
             }
-            sqlite = try SQLiteStore(path: path)
+            let sqlite = try SQLiteStore(path: path)
+            (store, base) = (sqlite, .sqlite(sqlite))
+        case .postgres(let database):
+            let postgres = try await database.open(for: purpose)
+            (store, base) = (postgres, .postgres(postgres))
         }
-        sessions = Sessions(store: sqlite, policies: settings.policies, limits: settings.limits)
+        place = settings.database.place
+        sessions = Sessions(store: store, policies: settings.policies, limits: settings.limits)
         var pace = Sweeper.Pace()
         pace.interval = settings.sweepInterval
         sweeper = Sweeper(sessions: sessions, pace: pace)
     }
 
-    /// Where the store is, for people: the path of its file.
-    public var place: String { sqlite.path }
+    /// Lets SQL in this database name the tables without their schema: `SELECT start_session()`. Holds for connections
+    /// made afterwards.
+    ///
+    /// - Throws: `SojournError` with code `notAvailable` on SQLite; what the store throws.
+    public func setSearchPath() async throws {
+        guard case .postgres(let store) = base else {
+            throw SojournError(.notAvailable, "SQLite has no search path: --search-path is for PostgreSQL.")
+        }
+        try await store.setSearchPath()
+    }
 
     /// Copies the store as of one moment to a new file, checked, while it is in use.
     ///
     /// - Parameter progress: told the share that is done, 0 to 1.
-    /// - Throws: `SojournError` with code `invalidInput` where the file exists; what the store throws.
+    /// - Throws: `SojournError` with code `invalidInput` where the file exists, `notAvailable` on PostgreSQL; what the
+    ///   store throws.
     public func backup(to path: String, progress: @escaping @Sendable (Double) -> Void) async throws {
-        try await sqlite.backup(to: path, progress: progress)
+        guard case .sqlite(let store) = base else {
+            throw SojournError(.notAvailable, "Back up PostgreSQL by its own means: pg_dump, or the provider's copies.")
+        }
+        try await store.backup(to: path, progress: progress)
     }
 
     /// Closes the store: what is under way is finished, and later calls throw `storeUnavailable`.
     public func close() throws {
-        try sqlite.close()
+        switch base {
+        case .sqlite(let store): try store.close()
+        case .postgres(let store): store.close()
+        }
     }
 }

@@ -4,7 +4,7 @@ public import Sojourn
 
 /// The in-memory store with one planted bug, of the kind that stores really have: a decision and its write that are
 /// two steps. It proves the explorer, which has to find each.
-public struct FaultyStore: ForwardingStore {
+public struct FaultyStore: ForwardingStore, ItemStore, JournalStore {
     /// The bugs.
     public enum Fault: String, Sendable, Hashable, CaseIterable {
         /// A save that finds its session ended or deleted meanwhile writes the record that it had read, as an upsert
@@ -17,6 +17,7 @@ public struct FaultyStore: ForwardingStore {
     }
 
     public let base: MemoryStore
+    public var capabilities: StoreCapabilities { base.capabilities }
     /// The bug of this store.
     public let fault: Fault
 

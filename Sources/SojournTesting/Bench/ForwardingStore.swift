@@ -3,16 +3,14 @@
 public import Sojourn
 
 /// A store that hands every verb to another one: a double writes only the verbs that it wants to be different.
-public protocol ForwardingStore: ItemStore, JournalStore {
+public protocol ForwardingStore: SessionStore {
     /// The kind of store that answers.
-    associatedtype Base: ItemStore & JournalStore
-    /// The store that answers.
-    var base: Base { get }
+    associatedtype Base: SessionStore
+    /// The store that answers this call: asked for each, so that a double may do something before every verb.
+    var base: Base { get async throws }
 }
 
 extension ForwardingStore {
-    public var capabilities: StoreCapabilities { base.capabilities }
-
     public func create(_ sessions: [NewSession]) async throws -> [Result<Session, SojournError>] {
         try await base.create(sessions)
     }
@@ -95,7 +93,7 @@ extension ForwardingStore {
 }
 
 // The verbs of `ItemStore`.
-extension ForwardingStore {
+extension ForwardingStore where Self: ItemStore, Base: ItemStore {
     public func put(_ items: [Item]) async throws -> ItemsPut {
         try await base.put(items)
     }
@@ -122,7 +120,7 @@ extension ForwardingStore {
 }
 
 // The verbs of `JournalStore`.
-extension ForwardingStore {
+extension ForwardingStore where Self: JournalStore, Base: JournalStore {
     public func append(
         _ entries: [NewEntry], to access: SessionAccess, expectedTurns: Int?, idempotency: IdempotencyKey?
     ) async throws -> [JournalEntry] {

@@ -44,7 +44,9 @@ struct Linearization {
                     "  #\(event.step.number) \(event.step.verb)\n    answered \(event.outcome)\n    not \(expected)")
                 continue
             }
-            if search(next, done: done | 1 << UInt64(index)) { return true }
+            for next in outcomes(of: event, from: model, to: next) where search(next, done: done | 1 << UInt64(index)) {
+                return true
+            }
         }
         if done.nonzeroBitCount > deepest, !refused.isEmpty {
             deepest = done.nonzeroBitCount
@@ -53,6 +55,20 @@ struct Linearization {
         deadEnds.insert(Place(done: done, model: model))
         return false
     }
+
+    /// What the model may have become: `whole`, and for a sweep beside other calls also any state in which it left
+    /// some of the sessions alone, as it may with those that others were changing (law 9).
+    private func outcomes(of event: Event, from model: MemoryModel, to whole: MemoryModel) -> [MemoryModel] {
+        guard case .sweep = event.step.verb, events.contains(where: event.overlaps) else { return [whole] }
+        return whole.sessions(changedSince: model).reduce([whole]) { states, id in
+            states
+                + states.map { state in
+                    var spared = state
+                    spared.restore(id, from: model)
+                    return spared
+                }
+        }
+    }
 }
 
 extension Event {
@@ -60,6 +76,11 @@ extension Event {
     fileprivate func allows(_ expected: Outcome) -> Bool {
         if case .sweep = step.verb, case .swept = outcome { return true }
         return outcome == expected
+    }
+
+    /// Whether another call was under way at the same time.
+    fileprivate func overlaps(_ other: Event) -> Bool {
+        other != self && other.invoked < returned && invoked < other.returned
     }
 }
 

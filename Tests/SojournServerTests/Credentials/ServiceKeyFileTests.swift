@@ -49,4 +49,19 @@ struct ServiceKeyFileTests {
         #expect(keys.count == 100)
         #expect(keys.allSatisfy { $0.hasPrefix("sjk_") && $0.utf8.count == 47 })
     }
+
+    @Test("A server on a shared store has to be given its key; one on a file makes its own")
+    func shared() throws {
+        let key = "sjk_0123456789abcdef0123456789abcdef"
+        let url = "postgresql://me@db/sojourn"
+        let settings = try Settings(variables: ["DATABASE_URL": url, "DATA_DIR": folder])
+        for call in [{ try settings.requireServiceKey() }, { _ = try ServiceKeyFile.text(for: settings) }] {
+            let error = try #require(throws: SettingsError.self) { try call() }
+            #expect(
+                "\(error)" == "SOJOURN_SERVICE_KEY: expected a key, since servers on PostgreSQL share it: "
+                    + "`sojourn key new` prints one")
+        }
+        try Settings(variables: ["DATABASE_URL": url, "SOJOURN_SERVICE_KEY": key]).requireServiceKey()
+        try Settings(variables: ["DATABASE_URL": "sqlite:a.db"]).requireServiceKey()
+    }
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Configuration
 import Foundation
 import Logging
 import Sojourn
@@ -11,7 +10,7 @@ import Testing
 /// Settings mean what is written, wherever it is written, and whatever is wrong is said at once and without secrets.
 @Suite("Settings") struct SettingsTests {
     @Test("with nothing set, everything has its default") func defaults() throws {
-        let settings = try settings([:])
+        let settings = try Settings(variables: [:])
         #expect(settings.host == "127.0.0.1")
         #expect(settings.port == 8080)
         #expect(settings.database == .sqlite(path: "./data/sojourn.db"))
@@ -28,7 +27,7 @@ import Testing
     }
 
     @Test("every kind of setting is read") func everyKind() throws {
-        let settings = try settings([
+        let settings = try Settings(variables: [
             "HOST": "::", "PORT": "0", "DATA_DIR": "/var/lib/sojourn", "PUBLIC_URL": "https://Example.com/",
             "CORS_ORIGINS": "https://a.example, http://localhost:3000", "CREATE_LIMIT": "0", "CLIENT_JOURNAL": "ALL",
             "TRUSTED_PROXIES": "10.0.0.0/8,::1", "LOG_LEVEL": "Debug", "LOG_FORMAT": "json", "ACCESS_LOG": "off",
@@ -58,8 +57,8 @@ import Testing
 
     @Test("what is set to nothing has its default, and hides the layers below") func emptyValue() throws {
         let settings = try Settings([
-            (.flag, layer(["PORT": "", "CORS_ORIGINS": ""])),
-            (.environment, layer(["PORT": "1", "CORS_ORIGINS": "https://a.example"])),
+            (.flag, .layer(["PORT": "", "CORS_ORIGINS": ""])),
+            (.environment, .layer(["PORT": "1", "CORS_ORIGINS": "https://a.example"])),
         ])
         #expect(settings.port == 8080)
         #expect(settings.corsOrigins.isEmpty)
@@ -69,8 +68,11 @@ import Testing
         "what is wrong is named with what was expected",
         arguments: [
             ("PORT", "70000", "a whole number from 0 to 65535"),
-            ("DATABASE_URL", "sqlite:", "sqlite:PATH with the path of a file: this build has SQLite only"),
-            ("SESSION_DB_TYPE", "redis", "sqlite: this build has SQLite only"),
+            (
+                "DATABASE_URL", "sqlite:",
+                "sqlite:PATH with the path of a file, or a URL as in \(PostgresURL.form), or none"
+            ),
+            ("SESSION_DB_TYPE", "redis", "sqlite or postgres: this build has these two only"),
             ("SESSION_LIFE", "1w", "a duration as in 30s, 15m, 24h or 30d, from 1s to 3650d"),
             ("SESSION_LIFE", "99999999999999999999d", "a duration as in 30s, 15m, 24h or 30d, from 1s to 3650d"),
             ("SESSION_ROTATION_GRACE", "61s", "a duration as in 30s, 15m, 24h or 30d, from 0s to 1m"),
@@ -86,14 +88,16 @@ import Testing
             ("BODY_MAX", "1GiB", "bytes as in 65536, 64KiB or 1MiB, from 1024 to 67108864"),
         ])
     func problems(name: String, text: String, expected: String) throws {
-        let error = try #require(throws: SettingsError.self) { try settings([name: text]) }
+        let error = try #require(throws: SettingsError.self) { try Settings(variables: [name: text]) }
         let found = name == "DATABASE_URL" ? "sqlite:…" : text
         #expect(error.problems.first == .init(name: name, found: found, source: .environment, expected: expected))
     }
 
     @Test("all problems are told at once, the faulty element of a list by name") func allProblems() throws {
         let error = try #require(throws: SettingsError.self) {
-            try settings(["PORT": "x", "TRUSTED_PROXIES": "10.0.0.0/8, 10.0.0.0/33, bad", "CORS_ORIGINS": "*"])
+            try Settings(variables: [
+                "PORT": "x", "TRUSTED_PROXIES": "10.0.0.0/8, 10.0.0.0/33, bad", "CORS_ORIGINS": "*",
+            ])
         }
         #expect(error.problems.map(\.name) == ["PORT", "TRUSTED_PROXIES", "TRUSTED_PROXIES", "CORS_ORIGINS"])
         #expect(error.problems.map(\.found) == ["x", "10.0.0.0/33", "bad", "*"])
@@ -101,22 +105,23 @@ import Testing
     }
 
     @Test("TLS needs both files") func halfOfTLS() throws {
-        let error = try #require(throws: SettingsError.self) { try settings(["TLS_CERT": #filePath]) }
+        let error = try #require(throws: SettingsError.self) { try Settings(variables: ["TLS_CERT": #filePath]) }
         #expect(error.problems.map(\.name) == ["TLS_KEY"])
-        let both = try settings(["TLS_CERT": #filePath, "TLS_KEY": #filePath])
+        let both = try Settings(variables: ["TLS_CERT": #filePath, "TLS_KEY": #filePath])
         #expect(both.isSecure)
-        #expect(try !settings(["TLS_CERT": #filePath, "TLS_KEY": #filePath, "PUBLIC_URL": "http://a"]).isSecure)
+        #expect(
+            try !Settings(variables: ["TLS_CERT": #filePath, "TLS_KEY": #filePath, "PUBLIC_URL": "http://a"]).isSecure)
     }
 
     @Test("no secret is shown: not in an error, a row, a description or a dump") func secrets() throws {
         let key = "sjk_0123456789abcdef0123456789abcdef"
-        let settings = try settings(["SOJOURN_SERVICE_KEY": "\(key),\(key)2"])
+        let settings = try Settings(variables: ["SOJOURN_SERVICE_KEY": "\(key),\(key)2"])
         #expect(settings.serviceKeys.map(\.secret) == [key, key + "2"])
         var dumped = ""
         dump(settings, to: &dumped)
         let error = try #require(throws: SettingsError.self) {
-            try self.settings([
-                "SOJOURN_SERVICE_KEY": "0123456789", "DATABASE_URL": "postgres://me:0123456789@db/sojourn",
+            try Settings(variables: [
+                "SOJOURN_SERVICE_KEY": "0123456789", "DATABASE_URL": "postgres://me:0123456789/@db/sojourn",
             ])
         }
         for text in [dumped, "\(settings)", String(reflecting: settings.serviceKeys), "\(error)", "\(error.problems)"] {
@@ -129,7 +134,7 @@ import Testing
 
     @Test("a type's own policy takes the rest from the standard one") func policyOfType() throws {
         let settings = try Settings([
-            (.file, layer(["SESSION_LIFE": "1h", "types.voice.life": "10m", "types.voice.retention_days": "0"]))
+            (.file, .layer(["SESSION_LIFE": "1h", "types.voice.life": "10m", "types.voice.retention_days": "0"]))
         ])
         #expect(settings.policies[.chat].life == .seconds(3_600))
         #expect(settings.policies[.voice].life == .seconds(600))
@@ -137,19 +142,5 @@ import Testing
         #expect(settings.policies[.voice].renewal == .onWrite)
         #expect(settings.describe().map(\.name).filter { $0.hasPrefix("types.") }.count == 2)
         #expect(settings.policies.byType.keys.map(\.rawValue) == ["voice"])
-    }
-
-    /// Settings from the environment alone.
-    private func settings(_ variables: [String: String]) throws(SettingsError) -> Settings {
-        try Settings([(.environment, layer(variables))])
-    }
-
-    /// A layer that holds texts by the settings' names.
-    private func layer(_ values: [String: String]) -> InMemoryProvider {
-        let pairs = values.map { name, text in
-            let key = AbsoluteConfigKey(name.lowercased().split(separator: ".").map(String.init))
-            return (key, ConfigValue(.string(text), isSecret: false))
-        }
-        return InMemoryProvider(values: Dictionary(uniqueKeysWithValues: pairs))
     }
 }
