@@ -4,7 +4,7 @@ import PostgresDriver
 import Testing
 
 /// LISTEN against a real server.
-@Suite("Events", .enabled(if: TestServer.isThere), .timeLimit(.minutes(1))) struct EventTests {
+@Suite("Events", .enabled(if: TestServer.isThere), .timeLimit(.minutes(5))) struct EventTests {
     /// A channel of this test alone.
     let channel = "t\" \(UInt32.random(in: 0 ... .max))"
 

@@ -5,7 +5,7 @@ import PostgresTestSupport
 import Testing
 
 /// Connections that break. What counts is that each caller is told the truth, and that nothing is applied twice.
-@Suite("Outages", .enabled(if: TestServer.isThere), .timeLimit(.minutes(2))) struct OutageTests {
+@Suite("Outages", .enabled(if: TestServer.isThere), .timeLimit(.minutes(5))) struct OutageTests {
     /// What callers were told about the numbers that they inserted.
     private struct Told: Sendable {
         var done: Set<Int> = []
@@ -170,7 +170,7 @@ import Testing
         try await TestServer.withClient {
             $0.hosts = [.init("127.0.0.1", port: proxy.port)]
             $0.answerTimeout = .seconds(2)
-            $0.connectTimeout = .milliseconds(500)
+            $0.connectTimeout = .seconds(2)
             $0.outageGrace = .zero
         } _: { client in
             _ = try await client.query(PostgresCall(once: "SELECT 1"), lane: 0)

@@ -3,7 +3,7 @@ import PostgresDriver
 import Testing
 
 /// The same through a transaction pooler.
-@Suite("Pooler", .enabled(if: TestServer.isPoolerThere && TestServer.isThere), .timeLimit(.minutes(1)))
+@Suite("Pooler", .enabled(if: TestServer.isPoolerThere && TestServer.isThere), .timeLimit(.minutes(5)))
 struct PoolerTests {
     @Test("a pooler is found out, and a server is not taken for one") func detection() async throws {
         for isPooled in [true, false] {

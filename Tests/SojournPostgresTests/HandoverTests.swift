@@ -7,7 +7,7 @@ import SojournTesting
 import Testing
 
 /// Calls for a session whose user changes under them, each held at the moment that matters by a lock of the test's.
-@Suite("A session that changes hands", .onPostgres, .timeLimit(.minutes(1)))
+@Suite("A session that changes hands", .onPostgres, .timeLimit(.minutes(5)))
 struct HandoverTests {
     private static let alice = UserID(stored: "alice")
     private static let bob = UserID(stored: "bob")
