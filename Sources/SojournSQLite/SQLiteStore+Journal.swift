@@ -68,6 +68,8 @@ extension SQLiteStore: JournalStore {
                 (conditions, arguments) = (["session_id = ?"], [.id(access.id)])
             case .user(let user):
                 (conditions, arguments) = (["user_id = ?"], [.user(user)])
+            case .everybody:
+                (conditions, arguments) = (["TRUE"], [])
             }
             if let from = query.from {
                 conditions.append("\(kind.timeField) >= ?")

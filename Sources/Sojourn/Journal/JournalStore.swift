@@ -2,7 +2,7 @@
 
 /// A store that keeps what happened in sessions (J1–J4). Throws as `SessionStore`.
 public protocol JournalStore: SessionStore {
-    /// Writes entries to a live session, all or none, in the order given, and renews as a write.
+    /// Writes entries of one kind to a live session, all or none, in the order given, and renews as a write.
     ///
     /// `sequenceConflict` where `expectedTurns` is given and the session has had another number of turns. With a key
     /// that was used within the last 24 h for the same body, writes nothing and returns the first call's entries;
@@ -31,6 +31,8 @@ public enum JournalScope: Sendable, Hashable {
     case session(SessionAccess)
     /// A user's over all sessions: by trust only; empty for an unknown user.
     case user(UserID)
+    /// Everybody's: by trust only, and only as a search.
+    case everybody
 }
 
 /// Which entries of a history are asked for.
@@ -41,6 +43,9 @@ public struct HistoryQuery: Sendable, Hashable {
     public var to: Timestamp?
     /// Turns in whose input or response this text stands, letter case ignored; nil for any.
     public var text: String?
+
+    /// The fewest characters of a text that stores can look up; a shorter one is sought turn by turn.
+    public static let indexedTextMin = 3
 
     /// A query; by default for every entry.
     public init(from: Timestamp? = nil, to: Timestamp? = nil, text: String? = nil) {

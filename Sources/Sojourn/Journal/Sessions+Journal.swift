@@ -54,7 +54,12 @@ extension Sessions {
             turn, of: access, response: response, extra: extra, expectedTurns: expectedTurns)
     }
 
-    /// A page of a session's or a user's entries of one kind, newest first (J4).
+    /// A page of a session's, a user's or everybody's entries of one kind, newest first (J4).
+    ///
+    /// Everybody's are there to be searched: `query.text` must have three characters or more, for which stores have an
+    /// index. A shorter text is sought by looking at every turn, so in a user's history it needs `query.from`.
+    ///
+    /// - Throws: `invalidInput` naming the field, `noSession`.
     public func history(
         _ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery = HistoryQuery(),
         page: PageRequest = PageRequest()
@@ -62,6 +67,7 @@ extension Sessions {
         let store = try journalStore
         try limits.check(page)
         try limits.check(text: query.text, field: "q", bytesMax: 800)
+        try check(query, of: scope)
         return try await store.history(kind, of: scope, query, page: page)
     }
 
@@ -71,6 +77,20 @@ extension Sessions {
                 throw SojournError(.notAvailable, "This store keeps no journal.")
             }
             return store
+        }
+    }
+
+    private func check(_ query: HistoryQuery, of scope: JournalScope) throws {
+        let isIndexed = query.text.map { $0.unicodeScalars.count >= HistoryQuery.indexedTextMin } ?? false
+        switch scope {
+        case .session: return
+        case .user:
+            guard query.text != nil, !isIndexed, query.from == nil else { return }
+            throw SojournError(
+                .invalidInput, "A search for fewer than three characters needs to be told from when on.", field: "from")
+        case .everybody:
+            guard !isIndexed else { return }
+            throw SojournError(.invalidInput, "A search through all sessions needs three characters.", field: "q")
         }
     }
 

@@ -54,6 +54,8 @@ extension MemoryModel {
             all = Array(entry.journal.values)
         case .user(let user):
             all = sessions.values.flatMap(\.journal.values).filter { $0.userID == user }
+        case .everybody:
+            all = sessions.values.flatMap(\.journal.values)
         }
         let after = try page.after?.timeAndUUID()
         let found = all.filter { entry in
