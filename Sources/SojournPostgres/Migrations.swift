@@ -11,6 +11,8 @@ enum Migration {
         ("V002_rules", PackageResources.V002_rules_sql),
         ("V003_sweep", PackageResources.V003_sweep_sql),
         ("V004_sql_api", PackageResources.V004_sql_api_sql),
+        ("V005_journal", PackageResources.V005_journal_sql),
+        ("V006_partitions", PackageResources.V006_partitions_sql),
     ]
 }
 

@@ -64,7 +64,7 @@ extension PostgresClient {
             arguments.append(int8s: wanted.map(\.place))
             arguments.append(int8s: wanted.map(\.item))
             let results = try await send(
-                [PostgresCall(Addition.locking, ids), PostgresCall(Addition.adding, arguments)], lane: lane)
+                [PostgresCall(SessionRow.locking, ids), PostgresCall(Addition.adding, arguments)], lane: lane)
             var outcomes = [AdditionOutcome](repeating: AdditionOutcome(), count: rows.count)
             for row in results[1] {
                 let place = try row.int(0) - 1
@@ -89,15 +89,6 @@ extension AdditionOutcome {
 }
 
 extension Addition {
-    /// Locks the sessions, so that the next statement sees all that they hold.
-    fileprivate static let locking = PostgresStatement(
-        """
-        SELECT 1 FROM sojourn.session_master
-        WHERE session_id = ANY ($1)
-        ORDER BY session_id
-        FOR NO KEY UPDATE
-        """, [.uuids])
-
     /// Adds items to the locked sessions of three arrays (id, digest shown, most items held), the items in two (which
     /// session, by its place from 1; which item), each session's all or none, and renews as a write does. Returns what
     /// came of it, by the session's place.

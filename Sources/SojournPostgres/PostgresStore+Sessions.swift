@@ -4,7 +4,7 @@ internal import PostgresDriver
 public import Sojourn
 
 extension PostgresStore: SessionStore {
-    public var capabilities: StoreCapabilities { [.sessions, .items, .history] }
+    public var capabilities: StoreCapabilities { [.sessions, .items, .journal, .history] }
 
     public func find(_ accesses: [SessionAccess]) async throws -> [StoredSession?] {
         try await answering {
@@ -166,7 +166,7 @@ extension SessionRow {
     fileprivate static let byIDs = PostgresStatement(selecting("WHERE s.session_id = ANY ($1)"), [.uuids])
 
     /// One session by its id, locked against everyone who would change it.
-    fileprivate static let locked = PostgresStatement(
+    static let locked = PostgresStatement(
         selecting("WHERE s.session_id = $1\nFOR NO KEY UPDATE OF s"), [.uuid])
 
     fileprivate static let saving = PostgresStatement(

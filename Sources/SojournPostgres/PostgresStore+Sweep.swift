@@ -14,10 +14,10 @@ extension PostgresStore {
             }
             let results = try await transaction.run([
                 PostgresCall(Self.runOut, rows: order.batchMax), order.lapCall, order.retentionCall,
-                PostgresCall(Self.graces, rows: order.batchMax),
+                PostgresCall(Self.graces, rows: order.batchMax), PostgresCall(Self.keys, rows: order.batchMax),
             ])
             guard let marked = results[0].first, let lap = results[1].first, let retired = results[2].first,
-                let graces = results[3].first
+                let graces = results[3].first, let keys = results[4].first
             else { throw PostgresError(.unexpectedResult, "A step of the sweep answered without a row.") }
             let surprising = try marked.int(2)
             if let fuse = order.fuse, surprising > fuse {
@@ -29,7 +29,9 @@ extension PostgresStore {
             outcome.inactive = try lap.int(0)
             outcome.lapNext = try lap.isNull(1) ? nil : lap.sessionID(1)
             outcome.deleted = try retired.int(0)
-            outcome.more = try marked.bool(3) || retired.bool(1) || graces.int(0) == order.batchMax
+            outcome.more =
+                try marked.bool(3) || retired.bool(1) || graces.int(0) == order.batchMax
+                || keys.int(0) == order.batchMax
             return outcome
         }
     }
@@ -74,6 +76,7 @@ extension PostgresStore {
         FROM sojourn.delete_retired($1, ARRAY(SELECT k * interval '1 microsecond' FROM unnest($2) AS k), $3)
         """, [.texts, .int8s, .int4])
     static let graces = PostgresStatement("SELECT sojourn.erase_graces($1)", [.int4])
+    static let keys = PostgresStatement("SELECT sojourn.forget_keys($1)", [.int4])
     static let noLap = PostgresStatement("SELECT 0, NULL::uuid")
 
     /// What a sweep would do, counted by the same rules over all sessions; each count stops at the batch.

@@ -43,9 +43,15 @@ extension PostgresStore {
 
     public func erase(_ user: UserID) async throws -> ErasureReceipt {
         try await transaction { transaction in
-            let calls = [User.removalLock, User.sessionsLock, User.itemsRemoval, User.sessionsRemoval, User.removal]
-            let results = try await transaction.run(calls.map { PostgresCall($0, user) })
-            return ErasureReceipt(sessions: results[3].affected, items: results[2].affected, entries: [:])
+            let kinds = JournalKind.allCases
+            let locks = [User.removalLock, User.sessionsLock]
+            let removals = [User.itemsRemoval] + kinds.map(User.entriesRemoval) + [User.sessionsRemoval, User.removal]
+            let results = try await transaction.run((locks + removals).map { PostgresCall($0, user) })
+            let removed = results.dropFirst(locks.count).map(\.affected)
+            let entries = zip(kinds, removed.dropFirst()).filter { $0.1 > 0 }
+            return ErasureReceipt(
+                sessions: removed[1 + kinds.count], items: removed[0],
+                entries: Dictionary(uniqueKeysWithValues: entries))
         }
     }
 
@@ -280,6 +286,15 @@ enum User {
         USING sojourn.session_master AS s
         WHERE s.user_id = $1 AND i.session_id = s.session_id
         """, [.text])
+
+    /// Entries of one kind: those of the user's sessions, and others in the user's name.
+    static func entriesRemoval(_ kind: JournalKind) -> PostgresStatement {
+        PostgresStatement(
+            """
+            DELETE FROM sojourn.\(kind.table)
+            WHERE user_id = $1 OR session_id IN (SELECT session_id FROM sojourn.session_master WHERE user_id = $1)
+            """, [.text])
+    }
 
     static let sessionsRemoval = PostgresStatement(
         """

@@ -4,7 +4,7 @@ public import Logging
 public import PostgresDriver
 internal import Sojourn
 
-/// Sessions and items in PostgreSQL 15 or newer, shared by any number of servers and by whoever speaks SQL.
+/// Sessions, items and the journal in PostgreSQL 15 or newer, shared by any number of servers and by whoever speaks SQL.
 ///
 /// What happens most (validations, creations, ends, items added) is folded: one statement for all who wait, decided by the
 /// database on the rows it changes. The rest is a short transaction: the row is locked and read, `SessionRecord` decides,
@@ -17,6 +17,8 @@ public final class PostgresStore: Sendable {
     let creations: [Creations]
     let ends: [Ends]
     let additions: [Additions]
+    let appends: FoldsByKind<Appends>
+    let readings: FoldsByKind<Readings>
 
     /// A store on the database that the configuration names. Connects when it is first used; `migrate()` makes or
     /// updates the tables.
@@ -33,6 +35,8 @@ public final class PostgresStore: Sendable {
         creations = lanes.map { client.creations(on: $0) }
         ends = lanes.map { client.ends(on: $0) }
         additions = lanes.map { client.additions(on: $0) }
+        appends = FoldsByKind(lanes) { client.appends(of: $0, on: $1) }
+        readings = FoldsByKind(lanes) { client.readings(of: $0, on: $1) }
     }
 
     /// Ends every connection: what is under way is finished, and later calls throw `storeUnavailable`.

@@ -48,6 +48,15 @@ struct SessionRow: Sendable {
         at = try row.time(next + 8)
     }
 
+    /// Locks sessions in order, so that the next statement of a unit sees all that they hold, and nobody adds to it.
+    static let locking = PostgresStatement(
+        """
+        SELECT 1 FROM sojourn.session_master
+        WHERE session_id = ANY ($1)
+        ORDER BY session_id
+        FOR NO KEY UPDATE
+        """, [.uuids])
+
     /// The session's id.
     var id: SessionID { record.session.id }
 
