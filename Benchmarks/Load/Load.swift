@@ -39,10 +39,10 @@ package enum Visitor {
     package static let metadata = JSONDocument(["locale": .string("ko-KR"), "theme": .string("dark")])
 }
 
-/// Lets `callers` make calls one after the other for `duration`, and prints calls a second, the 99th percentile of their
+/// Lets `callers`, numbered from 0, make calls one after the other for `duration`, and prints calls a second, the 99th percentile of their
 /// time in ms, and the process's peak memory in MB.
 package func measure(
-    for duration: Duration, callers: Int, _ call: @escaping @Sendable (inout SplitMix) async throws -> Void
+    for duration: Duration, callers: Int, _ call: @escaping @Sendable (_ caller: Int, inout SplitMix) async throws -> Void
 ) async throws {
     let clock = ContinuousClock()
     let begin = clock.now
@@ -53,7 +53,7 @@ package func measure(
                 var latencies: [Duration] = []
                 var at = clock.now
                 while at - begin < duration {
-                    try await call(&random)
+                    try await call(caller, &random)
                     let now = clock.now
                     latencies.append(now - at)
                     at = now

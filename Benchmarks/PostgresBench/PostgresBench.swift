@@ -7,6 +7,8 @@
 //     PostgresBench create URL SECONDS [CALLERS]
 //     PostgresBench add URL SECONDS [CALLERS]     adds 20 items to a session
 //     PostgresBench list URL SECONDS [CALLERS]    lists 20 items with their names
+//     PostgresBench append URL SECONDS [CALLERS]  appends a turn to the caller's own session
+//     PostgresBench last URL SECONDS [CALLERS]    reads the last 50 turns of the caller's own session
 //     PostgresBench floor URL SECONDS [CALLERS]   SELECT 1: what one round trip takes
 //     PostgresBench wait URL SECONDS [CALLERS]    locks the table for so long, and prints the memory that callers take who
 //                                                 wait to validate: MB before, MB while they wait
@@ -25,7 +27,7 @@ struct PostgresBench {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 4, let number = Int(arguments[3]) else {
-            print("usage: PostgresBench fill URL SESSIONS | validate|create|add|list|floor URL SECONDS [CALLERS]")
+            print("usage: PostgresBench fill URL SESSIONS | validate|create|add|list|append|last|floor URL SECONDS [CALLERS]")
             exit(2)
         }
         var configuration = try PostgresConfiguration(url: arguments[2])
@@ -54,22 +56,22 @@ struct PostgresBench {
     /// What one caller does, by name; nil for a name that is none.
     static func call(
         _ name: String, _ store: PostgresStore, _ configuration: PostgresConfiguration
-    ) async throws -> (@Sendable (inout SplitMix) async throws -> Void)? {
+    ) async throws -> (@Sendable (_ caller: Int, inout SplitMix) async throws -> Void)? {
         let sessions = UInt64(ProcessInfo.processInfo.environment["SESSIONS"].flatMap { Int($0) } ?? 100_000)
         switch name {
         case "validate":
-            return { random in
+            return { _, random in
                 let session = try await store.validate(.digest(id(Int(random.next() % sessions)), digest))
                 precondition(session != nil, "Every session of the database is live.")
             }
         case "create":
-            return { random in
+            return { _, random in
                 let id = SessionID(UUIDBytes(high: random.next(), low: random.next()))
                 let made = try await store.create([draft(id)])
                 _ = try made[0].get()
             }
         case "add":
-            return { random in
+            return { _, random in
                 let items = (0..<20).map { _ in Int64(random.next() % 10_000) + 1 }
                 _ = try await store.add(
                     items, to: .digest(id(Int(random.next() % sessions)), digest), holdMax: 1_000_000)
@@ -80,16 +82,38 @@ struct PostgresBench {
                 _ = try await store.remove(nil, from: .trusted(id, as: .cli))
                 _ = try await store.add(Array(1...20), to: .digest(id, digest), holdMax: 1000)
             }
-            return { random in
+            return { _, random in
                 let held = try await store.held(by: .digest(ids[Int(random.next() % 1000)], digest))
                 precondition(held.count == 20, "Every session listed holds 20 items.")
+            }
+        case "append":
+            return { caller, random in
+                let turn = NewEntry(
+                    id: EntryID(UUIDBytes(high: random.next(), low: random.next())), at: nil,
+                    body: .conversation(input: Turn.input, response: Turn.response, extra: .empty))
+                _ = try await store.append(
+                    [turn], to: .digest(id(caller), digest), expectedTurns: nil, idempotency: nil)
+            }
+        case "last":
+            return { caller, _ in
+                let page = try await store.history(
+                    .conversations, of: .session(.digest(id(caller), digest)), HistoryQuery(),
+                    page: PageRequest(limit: 50))
+                precondition(page.items.count == 50, "Every session read has 50 turns.")
             }
         case "floor":
             let client = PostgresClient(configuration, logger: .init(label: "bench"))
             let call = PostgresCall(PostgresStatement("SELECT 1"))
-            return { _ in _ = try await client.query(call) }
+            return { _, _ in _ = try await client.query(call) }
         default: return nil
         }
+    }
+
+    /// What every turn says, here and in Benchmarks/journal.
+    enum Turn {
+        static let input = "What can I cook tonight with kimchi, tofu and two eggs? It should not take longer than half an hour."
+        static let response =
+            "You could make kimchi jjigae: fry the kimchi, add water and tofu, let it simmer for fifteen minutes."
     }
 
     /// Lets `callers` wait for a locked table, and sees that all are answered afterwards.

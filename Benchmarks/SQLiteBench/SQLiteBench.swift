@@ -29,7 +29,7 @@ struct SQLiteBench {
         case "validate":
             let callers = arguments.count > 4 ? Int(arguments[4]) ?? 64 : 64
             let sessions = try await store.statistics().active
-            try await measure(for: .seconds(number), callers: callers) { random in
+            try await measure(for: .seconds(number), callers: callers) { _, random in
                 let (id, digest) = access(Int(random.next() % UInt64(sessions)))
                 let session = try await store.validate(.digest(id, digest))
                 precondition(session != nil, "Every session of the file is live.")

@@ -83,7 +83,7 @@ extension PostgresStore {
 }
 
 /// The statement of a page that is read by itself.
-private struct HistorySearch {
+struct HistorySearch {
     let kind: JournalKind
     let scope: JournalScope
     let isSearch: Bool
