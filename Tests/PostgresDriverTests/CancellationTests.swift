@@ -86,7 +86,7 @@ import Testing
                 let rows = try await client.query(PostgresCall(once: "SELECT 1"), retry: .ifInterrupted)
                 #expect(rows.count == 1)
                 return
-            } catch let error as PostgresError where error.code == .timedOut {
+            } catch let error where error.code == .timedOut {
                 continue
             }
         }
