@@ -86,8 +86,8 @@ import Testing
                 let rows = try await client.query(PostgresCall(once: "SELECT 1"), retry: .ifInterrupted)
                 #expect(rows.count == 1)
                 return
-            } catch {
-                guard error.code == .timedOut else { throw error }
+            } catch let error where error.code == .timedOut {
+                continue
             }
         }
     }

@@ -8,7 +8,7 @@ import StoreWorker
 ///
 /// Both kinds are one type so that a double can turn from one to the other, and so both are asked by `StoreCall`; only
 /// the worker's calls and answers are written down and read again.
-struct RemoteStore: ItemStore {
+struct RemoteStore: ItemStore, JournalStore {
     /// Where the store lives.
     private enum Place {
         case here(PostgresStore)
@@ -166,5 +166,26 @@ extension RemoteStore {
     func validateWithItems(_ access: SessionAccess) async throws -> (session: Session, items: [HeldItem])? {
         let found: SessionWithItems? = try await ask(.validateWithItems(access))
         return found.map { ($0.session, $0.items) }
+    }
+}
+
+// The verbs of `JournalStore`.
+extension RemoteStore {
+    func append(
+        _ entries: [NewEntry], to access: SessionAccess, expectedTurns: Int?, idempotency: IdempotencyKey?
+    ) async throws -> [JournalEntry] {
+        try await ask(.append(entries, access, expectedTurns: expectedTurns, idempotency))
+    }
+
+    func finish(
+        _ turn: EntryID, of access: SessionAccess, response: String, extra: JSONDocument, expectedTurns: Int?
+    ) async throws -> JournalEntry {
+        try await ask(.finish(turn, access, response: response, extra: extra.text, expectedTurns: expectedTurns))
+    }
+
+    func history(_ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery, page: PageRequest) async throws
+        -> Page<JournalEntry>
+    {
+        try await ask(.history(kind, scope, query, page))
     }
 }

@@ -8,7 +8,7 @@ import Testing
 
 /// Two stores on one database, this process's and a worker's, whose `sojourn.clock()` tells a manual clock's time. Calls
 /// go to one and the other in turn, so that every verb meets what another server left, or is doing at that moment.
-final class TimedStore: ForwardingStore, ItemStore {
+final class TimedStore: ForwardingStore, ItemStore, JournalStore {
     private let database: ScratchDatabase
     private let stores: [RemoteStore]
     private let clock: Mutex<ManualClock>

@@ -25,6 +25,22 @@ struct WorkerTests {
             renewal: .onAccess, end: complete ? SessionEnd(at: time, reason: .cap) : nil)
     }
 
+    /// What an entry of each kind says, where everything that may be missing is there, or is missing.
+    private static func bodies(complete: Bool) -> [JournalBody] {
+        let list = JSONValue.array([.object(["id": .integer(.max), "n": .null]), .string("é\"\0"), .number(0.5)])
+        return [
+            .conversation(
+                input: "a\"\\\n\0🙂", response: complete ? "" : nil,
+                extra: JSONDocument(stored: #"{"b": 1, "a": "é\n"}"#)),
+            .interaction(type: complete ? "click" : "", data: JSONDocument(stored: #"{"x":1.0}"#)),
+            .recommendations(
+                shopID: complete ? "s" : nil, recommendations: complete ? list : .array([]), count: complete ? .max : 0),
+            .feedback(
+                type: "stars", targetType: complete ? "shop" : nil, targetID: complete ? "7" : nil,
+                rating: complete ? -0.1 : nil, comment: complete ? "ok" : nil),
+        ]
+    }
+
     private static func again<Value: Codable>(_ value: Value) throws -> Value {
         try JSONDecoder().decode(Value.self, from: JSONEncoder().encode(value))
     }
@@ -91,6 +107,43 @@ struct WorkerTests {
         #expect(try Self.again(nothing).get() == nil)
     }
 
+    @Test("takes and brings every kind of entry as it is", arguments: [true, false])
+    func entriesComeThrough(complete: Bool) throws {
+        let id = EntryID(Self.id.uuid)
+        #expect(Self.bodies(complete: complete).map(\.kind) == JournalKind.allCases)
+        for body in Self.bodies(complete: complete) {
+            try Self.expectSame(NewEntry(id: id, at: complete ? Timestamp(microseconds: -1) : nil, body: body))
+            let entry = JournalEntry(
+                id: id, sessionID: Self.id, userID: complete ? UserID(stored: "u") : nil, at: Self.time,
+                seq: complete ? .max : nil, body: body)
+            let cursor = PageCursor(Self.time, id.uuid)
+            try Self.expectSame(Page(items: [entry], next: complete ? cursor : nil))
+            // Documents are equal by their trees; here they keep their spelling as well.
+            switch (body, try Self.again(body)) {
+            case (.conversation(_, _, let sent), .conversation(_, _, let come)): #expect(come.text == sent.text)
+            case (.interaction(_, let sent), .interaction(_, let come)): #expect(come.text == sent.text)
+            case (let sent, let come): #expect(come == sent)
+            }
+        }
+    }
+
+    @Test("is asked for exactly the history that was meant, and by the same key")
+    func historiesComeThrough() throws {
+        for access in [SessionAccess.digest(Self.id, Self.digest), .trusted(Self.id, as: .service)] {
+            try Self.expectSame(JournalScope.session(access))
+        }
+        try Self.expectSame(JournalScope.user(UserID(stored: "")))
+        try Self.expectSame(JournalScope.everybody)
+        try Self.expectSame(HistoryQuery())
+        try Self.expectSame(HistoryQuery(from: Self.time))
+        try Self.expectSame(HistoryQuery(to: Timestamp(microseconds: .min), text: ""))
+        try Self.expectSame(HistoryQuery(from: Self.time, to: Self.time + .microseconds(1), text: "%_\\é"))
+        try Self.expectSame(PageRequest(limit: 1, after: PageCursor(Self.time, Self.id.uuid)))
+        let key = IdempotencyKey("k", access: .digest(Self.id, Self.digest), route: "r", body: [1])
+        try Self.expectSame(key)
+        try Self.expectSame(IdempotencyKey(scope: [0, 255], body: []))
+    }
+
     @Test("refuses as its store refused, by every code", arguments: SojournError.Code.all)
     func refusalsComeThrough(code: SojournError.Code) throws {
         let error = SojournError(
@@ -131,7 +184,8 @@ struct WorkerServerTests {
         let there = try await RemoteStore(worker)
         #expect(here.processID == getpid())
         #expect(there.processID != here.processID && there.processID > 1)
-        #expect(there.capabilities == here.capabilities && there.capabilities.contains(.items))
+        #expect(there.capabilities == here.capabilities)
+        #expect(there.capabilities.isSuperset(of: [.items, .journal]))
         try await there.ping()
         worker.end()
         #expect(await worker.exitStatus() == 0)
@@ -148,11 +202,32 @@ struct WorkerServerTests {
         _ = try await there.create([new])
         let access = SessionAccess.trusted(new.id, as: .service)
         let unknown = SessionAccess.trusted(SessionID(UUIDBytes(high: 1, low: 1)), as: .service)
+        let turn = NewEntry(
+            id: EntryID(UUIDBytes(version7At: ManualClock.start, random: .seeded(1))), at: ManualClock.start,
+            body: .conversation(input: "q", response: "a", extra: .empty))
+        let (key, other) = (IdempotencyKey(scope: [1], body: [1]), IdempotencyKey(scope: [1], body: [2]))
+        _ = try await there.append([turn], to: access, expectedTurns: 0, idempotency: key)
         let calls: [(String, @Sendable (RemoteStore) async throws -> Void)] = [
             ("noSession", { _ = try await $0.extend(unknown, by: nil) }),
             ("staleVersion", { _ = try await $0.replace(.claims, of: access, with: .empty, ifVersion: 9) }),
             ("unknownItems", { _ = try await $0.add([5, 6], to: access, holdMax: 9) }),
             ("secretExists", { _ = try await $0.issueSecret(access, digest: TestSecrets.digest(2)) }),
+            ("sequenceConflict", { _ = try await $0.append([turn], to: access, expectedTurns: 2, idempotency: nil) }),
+            (
+                "idempotencyConflict",
+                { _ = try await $0.append([turn], to: access, expectedTurns: nil, idempotency: other) }
+            ),
+            (
+                "noEntry",
+                {
+                    _ = try await $0.finish(
+                        EntryID(unknown.id.uuid), of: access, response: "a", extra: .empty, expectedTurns: nil)
+                }
+            ),
+            (
+                "alreadyFinished",
+                { _ = try await $0.finish(turn.id, of: access, response: "a", extra: .empty, expectedTurns: nil) }
+            ),
             ("duplicateID", { _ = try await $0.create([new])[0].get() }),
             (
                 "invalidInput",

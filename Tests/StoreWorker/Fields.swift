@@ -49,6 +49,11 @@ extension SessionID: Codable {
     public init(from decoder: any Decoder) throws { self = try decoder.known(Self(String(from: decoder))) }
 }
 
+extension EntryID: Codable {
+    public func encode(to encoder: any Encoder) throws { try uuid.text.encode(to: encoder) }
+    public init(from decoder: any Decoder) throws { self = try decoder.known(Self(String(from: decoder))) }
+}
+
 extension UserID: Codable {
     public func encode(to encoder: any Encoder) throws { try text.encode(to: encoder) }
     public init(from decoder: any Decoder) throws { self.init(stored: try String(from: decoder)) }

@@ -158,3 +158,13 @@ extension ItemsPut: Codable {
         self.init(added: try fields.next(), updated: try fields.next())
     }
 }
+
+extension JournalEntry: Codable {
+    public func encode(to encoder: any Encoder) throws { try encoder.write(id, sessionID, userID, at, seq, body) }
+    public init(from decoder: any Decoder) throws {
+        var fields = try Fields(decoder)
+        self.init(
+            id: try fields.next(), sessionID: try fields.next(), userID: try fields.next(), at: try fields.next(),
+            seq: try fields.next(), body: try fields.next())
+    }
+}

@@ -3,7 +3,7 @@
 internal import Foundation
 public import Sojourn
 
-/// A verb of `SessionStore` or `ItemStore` with its arguments: what one process asks of another.
+/// A verb of `SessionStore`, `ItemStore` or `JournalStore` with its arguments: what one process asks of another.
 public enum StoreCall: Codable, Sendable {
     /// Asks for an `Introduction`, which is no verb of a store.
     case introduce
@@ -32,6 +32,9 @@ public enum StoreCall: Codable, Sendable {
     case held(SessionAccess)
     case remove([ItemID]?, SessionAccess)
     case validateWithItems(SessionAccess)
+    case append([NewEntry], SessionAccess, expectedTurns: Int?, IdempotencyKey?)
+    case finish(EntryID, SessionAccess, response: String, extra: String, expectedTurns: Int?)
+    case history(JournalKind, JournalScope, HistoryQuery, PageRequest)
 }
 
 /// Who a store is and where it lives.
@@ -52,10 +55,11 @@ public struct SessionWithItems: Codable, Sendable {
 
 extension StoreCall {
     /// Makes the call, and returns an `Answer` of what its verb returns. A verb that returns nothing answers with true.
-    public func answer(of store: any ItemStore) async -> any Encodable & Sendable {
+    public func answer(of store: any ItemStore & JournalStore) async -> any Encodable & Sendable {
         if let answer = await answerOfReads(store) { return answer }
         if let answer = await answerOfWrites(store) { return answer }
-        return await answerOfItems(store) ?? Answer<Bool>.broken("no such verb")
+        if let answer = await answerOfItems(store) { return answer }
+        return await answerOfJournal(store) ?? Answer<Bool>.broken("no such verb")
     }
 
     /// The verbs of `SessionStore` that change nothing; nil for the others.
@@ -114,6 +118,22 @@ extension StoreCall {
             await Answer {
                 try await store.validateWithItems(access).map { SessionWithItems(session: $0, items: $1) }
             }
+        default: nil
+        }
+    }
+
+    /// The verbs of `JournalStore`; nil for the others.
+    private func answerOfJournal(_ store: any JournalStore) async -> (any Encodable & Sendable)? {
+        switch self {
+        case .append(let entries, let access, let turns, let key):
+            await Answer { try await store.append(entries, to: access, expectedTurns: turns, idempotency: key) }
+        case .finish(let turn, let access, let response, let extra, let turns):
+            await Answer {
+                try await store.finish(
+                    turn, of: access, response: response, extra: JSONDocument(stored: extra), expectedTurns: turns)
+            }
+        case .history(let kind, let scope, let query, let page):
+            await Answer { try await store.history(kind, of: scope, query, page: page) }
         default: nil
         }
     }

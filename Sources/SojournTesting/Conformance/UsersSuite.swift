@@ -241,9 +241,9 @@ enum UsersSuite {
             _ = try await bench.items.put((1...3).map { Item(id: $0, name: "Item \($0)", category: nil) })
             for own in [visitor, bob] {
                 _ = try await bench.items.add([1, 2], to: own.access, holdMax: 10)
-                _ = try await bench.journal.append(
-                    [bench.turn(), bench.turn(), bench.entry(.interaction(type: "click", data: .empty))],
-                    to: own.access, expectedTurns: nil, idempotency: nil)
+                _ = try await bench.append([bench.turn(), bench.turn()], to: own.access)
+                _ = try await bench.append(
+                    [bench.entry(.interaction(type: "click", data: .empty))], to: own.access)
             }
             let receipt = try await bench.store.erase(.alice)
             #expect(
