@@ -53,7 +53,6 @@ extension PostgresStore {
         _ entries: [NewEntry], to access: SessionAccess, expectedTurns: Int?, idempotency: IdempotencyKey?
     ) async throws -> [JournalEntry] {
         guard let kind = entries.first?.body.kind else { return [] }
-        precondition(entries.allSatisfy { $0.body.kind == kind }, "an append is of one kind")
         let append = Append(
             id: access.id, digest: access.digest, entries: entries, expectedTurns: expectedTurns,
             idempotency: idempotency)

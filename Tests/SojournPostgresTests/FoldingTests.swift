@@ -125,33 +125,51 @@ struct FoldingTests {
                     NewSession(id: access($0).id, digest: digest, policy: policy)
                 })
         }
-        func indexSize() async throws -> Int {
-            try await database.run("SELECT pg_indexes_size('sojourn.session_master')").first?.int(0) ?? 0
-        }
         // An ANALYZE of its own accord would keep old versions of rows from being cleared away meanwhile.
         try await database.run("ALTER TABLE sojourn.session_master SET (autovacuum_enabled = false)")
         _ = try await database.client.runAlone(PostgresCall(once: "VACUUM ANALYZE sojourn.session_master"))
-        let before = try await indexSize()
-        let updates = try await database.run(Self.updates).first
+        // Autovacuum of other tables keeps old versions as well; then it is not the statement's doing, and another round
+        // tells. What is indexed that a validation changes shows in every round.
+        var rounds: [Round] = []
+        repeat {
+            rounds.append(try await round(store, database))
+        } while rounds.last?.isHot == false && rounds.count < 5
+        #expect(rounds.last?.isHot == true, "\(rounds)")
+    }
+
+    /// What 40,000 validations of 20,000 sessions did.
+    private struct Round {
+        let updates: Int
+        let hotUpdates: Int
+        let indexGrowth: Int
+
+        var isHot: Bool { Double(hotUpdates) >= 0.99 * Double(updates) && indexGrowth == 0 }
+    }
+
+    /// Validates every session twice, in an order that jumps from page to page.
+    private func round(_ store: PostgresStore, _ database: ScratchDatabase) async throws -> Round {
+        func figures() async throws -> (updates: Int, hot: Int, indexes: Int) {
+            try await database.run("SELECT pg_stat_force_next_flush()")
+            let row = try #require(try await database.run(Self.updates).first)
+            return (try row.int(0), try row.int(1), try row.int(2))
+        }
+        let before = try await figures()
         let validated = try await atOnce(64) { caller in
             var count = 0
-            // Every session twice, in an order that jumps from page to page.
             for n in 0..<625 where try await store.validate(access((caller * 625 + n) * 7919 % 20_000)) != nil {
                 count += 1
             }
             return count
         }
         #expect(validated.reduce(0, +) == 40_000)
-        #expect(try await indexSize() == before)
-        try await database.run("SELECT pg_stat_force_next_flush()")
-        let after = try await database.run(Self.updates).first
-        let all = try #require(try after?.int(0)) - (try updates?.int(0) ?? 0)
-        let hot = try #require(try after?.int(1)) - (try updates?.int(1) ?? 0)
-        #expect(Double(hot) >= 0.99 * Double(all), "\(hot) of \(all)")
+        let after = try await figures()
+        return Round(
+            updates: after.updates - before.updates, hotUpdates: after.hot - before.hot,
+            indexGrowth: after.indexes - before.indexes)
     }
 
     private static let updates = """
-        SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = 'sojourn.session_master'::regclass
+        SELECT n_tup_upd, n_tup_hot_upd, pg_indexes_size(relid) FROM pg_stat_user_tables WHERE relid = 'sojourn.session_master'::regclass
         """
 
     /// Transactions committed in the database, as far as its sessions have told.

@@ -30,6 +30,9 @@ extension Sessions {
     ) async throws -> [JournalEntry] {
         let store = try journalStore
         try limits.check(count: drafts.count, field: "entries")
+        guard Set(drafts.map(\.body.kind)).count <= 1 else {
+            throw SojournError(.invalidInput, "Must all be of one kind.", field: "entries")
+        }
         let now = clock.now
         var entries: [NewEntry] = []
         for (index, draft) in drafts.enumerated() {
