@@ -63,21 +63,22 @@ extension PostgresStore: JournalStore {
 
 extension PostgresStore {
     /// Runs `body`; where it finds a month of the journal missing, makes the months of these times, those without one
-    /// being the database's now, and runs it once more.
+    /// being the database's now, and runs it again: more than once where a month is being retired meanwhile.
     func makingMonths<Value: Sendable>(for times: [Timestamp?], _ body: () async throws -> Value) async throws -> Value
     {
-        do {
-            return try await body()
-        } catch let error as PostgresError where error.isMissingMonth {
-            try await addMonths(of: times)
-            return try await body()
+        let deadline = ContinuousClock.now + client.answerTimeout
+        while true {
+            do {
+                return try await body()
+            } catch let error as PostgresError where error.isMissingMonth && .now < deadline {
+                try await addMonths(of: times, until: deadline)
+            }
         }
     }
 
     /// Makes the months that these times lie in, each in a transaction of its own, again and again where somebody holds
     /// the locks.
-    private func addMonths(of times: [Timestamp?]) async throws {
-        let deadline = ContinuousClock.now + client.answerTimeout
+    private func addMonths(of times: [Timestamp?], until deadline: ContinuousClock.Instant) async throws {
         var arguments = PostgresArguments()
         arguments.append(microseconds: times.map { $0?.microseconds })
         for day in try await read(PostgresCall(Self.months, arguments)).map({ try $0.text(0) }) {

@@ -8,6 +8,7 @@ import subprocess
 import time
 import unittest
 import uuid
+from urllib.parse import quote
 
 from sojourn import BINARY, Server
 
@@ -60,7 +61,31 @@ class PostgresTest(unittest.TestCase):
             self.assertEqual(two.call("GET", "/v1/session", token=dead).status, 401)
         self.assertEqual(two.call("DELETE", "/v1/users/alice/sessions", token=KEY).json, {"ended": 1})
         self.assertEqual(one.call("GET", "/v1/session", token=bound["token"]).status, 401)
-        self.assertEqual(one.call("POST", "/v1/session/conversations", {"input_text": "x"}, token=token).status, 501)
+
+    def test_a_conversation_goes_on_at_another_server(self):
+        one, two = self.servers(2)
+        begun = one.call("POST", "/v1/sessions", {"type": "chat", "user_id": "mina"}, token=KEY).json
+        path, mine = "/v1/session/conversations", {"token": KEY, "X_Session_Token": begun["token"]}
+        turn = {"input_text": "냉장고에 김치가 있어요", "expected_seq": 0}
+        written = [one.call("POST", path, turn, Idempotency_Key="turn-1", **mine) for _ in range(2)]
+        self.assertEqual([answer.status for answer in written], [201, 201])
+        self.assertEqual(written[0].json, written[1].json)
+        behind = two.call("POST", path, {"input_text": "late", "expected_seq": 0}, **mine)
+        self.assertEqual((behind.status, behind.json["current_seq"]), (409, 1))
+        answer = {"response_text": "김치찌개를 끓이세요"}
+        finished = two.call("PATCH", f"{path}/{written[0].json['id']}", answer, **mine)
+        self.assertEqual(finished.json["response_text"], answer["response_text"])
+        old = two.call("POST", path, {"input_text": "old", "conversation_time": "2024-02-29T12:00:00.000Z"}, **mine)
+        self.assertEqual((old.status, old.json["seq"]), (201, 2))
+        listed = one.call("GET", path, token=begun["token"]).json["items"]
+        self.assertEqual([row["seq"] for row in listed], [1, 2])
+        found = two.call("GET", f"{path}?q={quote('찌개')}", token=begun["token"]).json["items"]
+        self.assertEqual([row["seq"] for row in found], [1])
+        lines = two.call("GET", "/v1/users/mina/export", token=KEY).body.decode().splitlines()
+        self.assertEqual([json.loads(line)["kind"] for line in lines], ["session", "entry", "entry"])
+        receipt = two.call("DELETE", "/v1/users/mina", token=KEY).json
+        self.assertEqual((receipt["sessions"], receipt["conversations"]), (1, 2))
+        self.assertEqual(sql(self.database, "SELECT count(*) FROM sojourn.conversations"), "0")
 
     def test_sql_and_http_see_the_same_sessions(self):
         (server,) = self.servers(1)
