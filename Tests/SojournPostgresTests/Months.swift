@@ -94,7 +94,10 @@ struct Months {
 
     /// Returns once somebody waits for a lock on a table.
     func waits() async throws {
-        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+        let waiting = """
+            SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+            WHERE NOT l.granted AND l.locktype = 'relation' AND d.datname = current_database()
+            """
         while try #require(try await database.run(waiting).first).int(0) == 0 {}
     }
 }
