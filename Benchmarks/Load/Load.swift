@@ -42,7 +42,8 @@ package enum Visitor {
 /// Lets `callers`, numbered from 0, make calls one after the other for `duration`, and prints calls a second, the 99th percentile of their
 /// time in ms, and the process's peak memory in MB.
 package func measure(
-    for duration: Duration, callers: Int, _ call: @escaping @Sendable (_ caller: Int, inout SplitMix) async throws -> Void
+    for duration: Duration, callers: Int,
+    _ call: @escaping @Sendable (_ caller: Int, inout SplitMix) async throws -> Void
 ) async throws {
     let clock = ContinuousClock()
     let begin = clock.now

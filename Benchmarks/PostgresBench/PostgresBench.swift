@@ -27,7 +27,9 @@ struct PostgresBench {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 4, let number = Int(arguments[3]) else {
-            print("usage: PostgresBench fill URL SESSIONS | validate|create|add|list|append|last|floor URL SECONDS [CALLERS]")
+            print(
+                "usage: PostgresBench fill URL SESSIONS | validate|create|add|list|append|last|floor URL SECONDS [CALLERS]"
+            )
             exit(2)
         }
         var configuration = try PostgresConfiguration(url: arguments[2])
@@ -111,7 +113,8 @@ struct PostgresBench {
 
     /// What every turn says, here and in Benchmarks/journal.
     enum Turn {
-        static let input = "What can I cook tonight with kimchi, tofu and two eggs? It should not take longer than half an hour."
+        static let input =
+            "What can I cook tonight with kimchi, tofu and two eggs? It should not take longer than half an hour."
         static let response =
             "You could make kimchi jjigae: fry the kimchi, add water and tofu, let it simmer for fifteen minutes."
     }

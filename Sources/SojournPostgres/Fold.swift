@@ -275,7 +275,12 @@ func repeating<Value: Sendable>(
 
 extension PostgresError {
     /// Whether it happened to this attempt alone.
-    fileprivate var isWorthRepeating: Bool { isRetriable && [.server, .connectionLost].contains(code) }
+    fileprivate var isWorthRepeating: Bool {
+        (isRetriable && [.server, .connectionLost].contains(code)) || isErasedUser
+    }
+
+    /// Whether a session's user was erased after it was registered: done again, it is registered anew.
+    private var isErasedUser: Bool { sqlState == "23503" && constraint == "session_master_user_id_fkey" }
 
     /// Whether the server refused what it was sent for what it said, and changed nothing.
     var isRefusal: Bool {

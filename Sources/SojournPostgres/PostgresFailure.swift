@@ -52,6 +52,11 @@ enum PostgresFailure {
             (.storeUnavailable, "The database has no tables of this version: `sojourn init` makes them.")
         case "42501":
             (.storeUnavailable, "The database's role lacks a right that it needs: connect as the tables' owner.")
+        case "55P03":
+            (
+                .storeUnavailable,
+                "The database's tables are locked, or the month is being retired. Is a transaction open for long?"
+            )
         case _ where state.hasPrefix("XX"):
             (.storeDamaged, "The database reports damage. Stop the servers and look at PostgreSQL's log.")
         case _ where state.hasPrefix("22") || state.hasPrefix("23"):

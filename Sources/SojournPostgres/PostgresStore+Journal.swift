@@ -91,7 +91,7 @@ extension PostgresStore {
                     }
                     break
                 } catch let error as PostgresError where error.isLockBusy && .now < deadline {
-                    try await Task.sleep(for: .microseconds(Int64.random(in: 1000...50_000)))
+                    try await Task.sleep(for: .microseconds(Int64.random(in: 5000...100_000)))
                 }
             }
         }
@@ -109,6 +109,6 @@ extension PostgresStore {
 extension PostgresError {
     /// Whether no partition takes the row: a violated check without a name (ExecFindPartition).
     var isMissingMonth: Bool { sqlState == "23514" && constraint == nil && table == "conversations" }
-    /// Whether a lock was not to be had in the time given.
-    var isLockBusy: Bool { sqlState == "55P03" }
+    /// Whether a lock was not to be had in the time given, or two waited for each other.
+    var isLockBusy: Bool { outcome == .nothingHappened && ["55P03", "40P01"].contains(sqlState) }
 }

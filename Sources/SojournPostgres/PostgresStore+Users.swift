@@ -43,15 +43,23 @@ extension PostgresStore {
 
     public func erase(_ user: UserID) async throws -> ErasureReceipt {
         try await transaction { transaction in
+            _ = try await transaction.run(PostgresCall(User.removalLock, user))
+            let sessions = try await transaction.run(PostgresCall(User.sessionsLock, user)).map { try $0.sessionID(0) }
+            var owned = PostgresArguments()
+            owned.append(uuids: sessions.map(\.halves))
+            var named = PostgresArguments()
+            named.append(text: user.text)
+            named.append(uuids: sessions.map(\.halves))
             let kinds = JournalKind.allCases
-            let locks = [User.removalLock, User.sessionsLock]
-            let removals = [User.itemsRemoval] + kinds.map(User.entriesRemoval) + [User.sessionsRemoval, User.removal]
-            let results = try await transaction.run((locks + removals).map { PostgresCall($0, user) })
-            let removed = results.dropFirst(locks.count).map(\.affected)
-            let entries = zip(kinds, removed.dropFirst()).filter { $0.1 > 0 }
+            let removals =
+                kinds.map { PostgresCall(User.entriesRemoval($0), named) } + [
+                    PostgresCall(User.itemsRemoval, owned), PostgresCall(User.sessionsRemoval, owned),
+                    PostgresCall(User.removal, user),
+                ]
+            let removed = try await transaction.run(removals).map(\.affected)
             return ErasureReceipt(
-                sessions: removed[1 + kinds.count], items: removed[0],
-                entries: Dictionary(uniqueKeysWithValues: entries))
+                sessions: removed[kinds.count + 1], items: removed[kinds.count],
+                entries: Dictionary(uniqueKeysWithValues: zip(kinds, removed).filter { $0.1 > 0 }))
         }
     }
 
@@ -274,7 +282,7 @@ enum User {
 
     static let sessionsLock = PostgresStatement(
         """
-        SELECT 1 FROM sojourn.session_master
+        SELECT session_id FROM sojourn.session_master
         WHERE user_id = $1
         ORDER BY session_id
         FOR UPDATE
@@ -282,25 +290,24 @@ enum User {
 
     static let itemsRemoval = PostgresStatement(
         """
-        DELETE FROM sojourn.session_items AS i
-        USING sojourn.session_master AS s
-        WHERE s.user_id = $1 AND i.session_id = s.session_id
-        """, [.text])
+        DELETE FROM sojourn.session_items
+        WHERE session_id = ANY ($1)
+        """, [.uuids])
 
-    /// Entries of one kind: those of the user's sessions, and others in the user's name.
+    /// Entries of one kind: those of some sessions, and others in the user's name.
     static func entriesRemoval(_ kind: JournalKind) -> PostgresStatement {
         PostgresStatement(
             """
             DELETE FROM sojourn.\(kind.table)
-            WHERE user_id = $1 OR session_id IN (SELECT session_id FROM sojourn.session_master WHERE user_id = $1)
-            """, [.text])
+            WHERE user_id = $1 OR session_id = ANY ($2)
+            """, [.text, .uuids])
     }
 
     static let sessionsRemoval = PostgresStatement(
         """
         DELETE FROM sojourn.session_master
-        WHERE user_id = $1
-        """, [.text])
+        WHERE session_id = ANY ($1)
+        """, [.uuids])
 
     static let removal = PostgresStatement(
         """

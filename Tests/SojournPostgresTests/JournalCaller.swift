@@ -44,13 +44,14 @@ struct JournalCaller {
 
     private mutating func use(_ access: SessionAccess) async throws {
         switch Int.random(in: 0..<20) {
-        case 0..<10: try await append(access, at: nil)
-        case 10: try await append(access, at: SystemWallClock().now - .days(Int.random(in: 1...400)))
-        case 11: try await append(access, at: Self.archived())
-        case 12:
-            // The turn of a month that nobody has made.
+        case 0..<11: try await append(access, at: nil)
+        case 11: try await append(access, at: SystemWallClock().now - .days(Int.random(in: 1...60)))
+        case 12 where Int.random(in: 0..<4) == 0: try await append(access, at: Self.archived())
+        case 12 where Int.random(in: 0..<10) == 0:
+            // The turn of a month that nobody may have made.
+            let months = 4 + (number * 7 + ahead) % 60
             ahead += 1
-            try await append(access, at: SystemWallClock().now + .days(31 * (4 + (number * 7 + ahead) % 60)))
+            try await append(access, at: SystemWallClock().now + .days(31 * months))
         case 13: try await append(access, .interaction(type: "click", data: .empty))
         case 14: try await append(access, .recommendations(shopID: nil, recommendations: .array([]), count: 0))
         case 15:
@@ -74,7 +75,8 @@ struct JournalCaller {
         let key = Bool.random() ? IdempotencyKey("\(turns[0].id)", access: access, route: "load", body: [1]) : nil
         let begin = ContinuousClock.now
         _ = try await node.append(turns, to: access, expectedTurns: nil, idempotency: key)
-        ledger.noteAppend(begin.duration(to: .now))
+        // Who makes a month waits for its locks.
+        if at.map({ $0 <= SystemWallClock().now }) ?? true, isKept { ledger.noteAppend(begin.duration(to: .now)) }
         ledger.change(access.id) { account in
             account.turns += ids
             account.doubtful.removeLast(ids.count)

@@ -14,7 +14,8 @@ struct JournalPlanTests {
     private static let database = Task {
         let database = try await ScratchDatabase()
         try await database.run(
-            "SELECT sojourn.add_month(month::date) FROM generate_series('2023-01-01'::date, '2025-12-01', '1 month') AS month")
+            "SELECT sojourn.add_month(month::date) FROM generate_series('2023-01-01'::date, '2025-12-01', '1 month') AS month"
+        )
         try await database.run(
             """
             INSERT INTO sojourn.session_master (session_id, user_id, turn_count, first_at, last_at)

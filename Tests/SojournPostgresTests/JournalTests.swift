@@ -93,7 +93,8 @@ struct JournalTests {
         let database = try await ScratchDatabase()
         let session = try await begin(database, "'mina'").id
         try await database.run(
-            "INSERT INTO sojourn.conversations (session_id, input_text, response_text) VALUES ('\(session)', '안녕', 'Hi')")
+            "INSERT INTO sojourn.conversations (session_id, input_text, response_text) VALUES ('\(session)', '안녕', 'Hi')"
+        )
         try await database.run(
             "INSERT INTO sojourn.conversations (session_id, input_text) SELECT '\(session)', n::text FROM generate_series(2, 3) AS n"
         )

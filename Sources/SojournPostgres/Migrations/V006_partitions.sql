@@ -18,9 +18,10 @@ CREATE FUNCTION sojourn.month_state(p_day date) RETURNS text
         WHERE t.month IS NOT NULL
     $$;
 
--- Waits for whoever changes a month, and keeps others waiting until the transaction's end.
+-- Waits for whoever changes a month, and keeps others waiting until the transaction's end. Nobody who waits here holds a lock
+-- on a table, so it may last longer than a wait for one.
 CREATE FUNCTION sojourn.hold_months() RETURNS void
-    LANGUAGE sql VOLATILE
+    LANGUAGE sql VOLATILE SET lock_timeout = '5s'
     AS $$ SELECT pg_advisory_xact_lock(hashtext('sojourn'), hashtext('partitions')) $$;
 
 -- Makes the month that a day lies in, or takes a kept one back; false where it is there. Nobody waits longer than
@@ -51,6 +52,10 @@ BEGIN
             'CREATE TABLE sojourn.%1$I (LIKE sojourn.conversations INCLUDING ALL, '
             'CONSTRAINT %2$I CHECK (conversation_time >= %3$L AND conversation_time < %4$L))',
             v_name, v_name || '_month', v_from, v_to);
+    ELSE
+        -- Its foreign key becomes a part of the whole table's. Taken at once: to begin with the weaker lock that attaching takes
+        -- first would end in a deadlock with every append.
+        LOCK TABLE sojourn.session_master IN ACCESS EXCLUSIVE MODE;
     END IF;
     EXECUTE format(
         'ALTER TABLE sojourn.conversations ATTACH PARTITION sojourn.%I FOR VALUES FROM (%L) TO (%L)',
