@@ -123,13 +123,13 @@ extension Database {
                 .integer(latest.map { SearchIndex.rows(at: $0).upperBound } ?? .max),
             ])
         var found: [JournalEntry] = []
-        var second = 0...Int64.max
+        var quarter = 0...Int64.max
         try each(listing.sql(from: SearchIndex.turns, order: "s.rowid DESC"), listing.arguments) { columns in
             let entry = try listing.kind.read(columns)
-            // Rows follow each other by the second; within one, the entries' own order counts.
+            // Rows follow each other by the quarter of an hour; within one, the entries' own order counts.
             let its = SearchIndex.rows(at: entry.at)
-            guard its == second || found.count <= limit else { return false }
-            second = its
+            guard its == quarter || found.count <= limit else { return false }
+            quarter = its
             guard query.matches(entry) else { return true }
             found.append(entry)
             if found.count > 10 * (limit + 1) {

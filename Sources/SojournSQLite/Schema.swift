@@ -195,8 +195,8 @@ enum Schema {
         """
 
     private static let search = """
-        -- Finds the turns in which a text stands. A turn's row is numbered by its second times 2^30 and from there on
-        -- without gaps, so that the newest are found first; text is what was said and answered, in lower case and composed
+        -- Finds the turns in which a text stands. A turn's row is numbered by its quarter of an hour times 2^24 and from
+        -- there on, so that the newest are found first; text is what was said and answered, in lower case and composed
         -- form (NFC).
         CREATE VIRTUAL TABLE conversation_search USING fts5 (
             conversation_id UNINDEXED, text,

@@ -5,12 +5,13 @@ internal import Sojourn
 
 /// How turns are numbered and named in `conversation_search`, the index that everybody's turns are searched by.
 enum SearchIndex {
-    /// The row numbers of the turns of one second. They follow time, so that a page of the newest turns, or of those
-    /// within time bounds, reads no others.
+    /// The row numbers of the turns of one quarter of an hour, 16 million. They follow time, so that a page of the newest
+    /// turns, or of those within time bounds, reads no others; and within the quarter they are near each other, since
+    /// FTS5 stores their differences: with numbers by the second the index was three times as large.
     static func rows(at time: Timestamp) -> ClosedRange<Int64> {
-        // From 1970 to 2242; what lies outside is put at that end.
-        let second = min(max(time.microseconds / 1_000_000, 0), 1 << 33 - 1)
-        return (second << 30 + 1)...(second << 30 + (1 << 30 - 1))
+        // What lies before 1970 counts as its first quarter.
+        let quarter = max(time.microseconds / 900_000_000, 0)
+        return (quarter << 24 + 1)...(quarter << 24 + (1 << 24 - 1))
     }
 
     /// What FTS5 has to find for a text to be found: all its trigrams, each a quoted string. Nil for a text without one.
