@@ -24,6 +24,7 @@ struct SojournCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Look and act", subcommands: [SessionsCommand.self, ItemsCommand.self, StatsCommand.self]),
             CommandGroup(
-                name: "Maintenance", subcommands: [CheckCommand.self, CleanupCommand.self, BackupCommand.self]),
+                name: "Maintenance",
+                subcommands: [CheckCommand.self, CleanupCommand.self, PartitionsCommand.self, BackupCommand.self]),
         ])
 }

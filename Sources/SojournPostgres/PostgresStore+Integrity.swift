@@ -16,11 +16,13 @@ extension PostgresStore {
             let unindexed = try await read(PostgresCall(Self.unindexedKeys)).map { try $0.text(0) }
             let invalid = try await read(PostgresCall(Self.invalidIndexes)).map { try $0.text(0) }
             let hot = try await read(PostgresCall(Self.hotRatio)).first.map { ($0, try $0.optionalDouble(0)) }
+            let months = try await partitions()
             return IntegrityReport(
                 findings: try await orphans() + [
                     .list("foreign keys", unchecked, good: "all enforced", bad: "not validated"),
                     .list("indexes of foreign keys", unindexed, good: "all there", bad: "missing on"),
                     .list("indexes", invalid, good: "all valid", bad: "invalid, rebuild with REINDEX"),
+                    .months(months),
                     .hotUpdates(try hot?.0.int(1) ?? 0, share: hot?.1),
                     .clock(ahead: now < before ? now - before : now > after ? now - after : .zero),
                 ])
@@ -105,6 +107,15 @@ extension IntegrityReport.Finding {
         Self(
             check: check, isGood: names.isEmpty,
             detail: names.isEmpty ? good : "\(bad): \(names.joined(separator: ", "))")
+    }
+
+    /// How far ahead turns find the partition of their month.
+    fileprivate static func months(_ status: PartitionStatus) -> Self {
+        let missing = PartitionMonth(of: status.reach)
+        return Self(
+            check: "months ahead", isGood: !status.isShort,
+            detail: status.isShort
+                ? "missing from \(missing) on: `sojourn partitions apply` makes them" : "all there until \(missing)")
     }
 
     /// Updates that touch no index (HOT): below half, of many, something indexes what every validation changes.

@@ -13,6 +13,8 @@ internal import Sojourn
 /// repeated.
 public final class PostgresStore: Sendable {
     let client: PostgresClient
+    /// For partitions, by the direct way: gives up on a lock after 50 ms.
+    let keeping: PostgresClient
     let validations: [Validations]
     let creations: [Creations]
     let ends: [Ends]
@@ -22,7 +24,16 @@ public final class PostgresStore: Sendable {
 
     /// A store on the database that the configuration names. Connects when it is first used; `migrate()` makes or
     /// updates the tables.
-    public init(_ configuration: PostgresConfiguration, logger: Logger = Logger(label: "sojourn.postgres")) {
+    ///
+    /// - Parameter direct: A way to the same database without a pooler between, for partitions; nil for the same way.
+    public init(
+        _ configuration: PostgresConfiguration, direct: PostgresConfiguration? = nil,
+        logger: Logger = Logger(label: "sojourn.postgres")
+    ) {
+        var direct = direct ?? configuration
+        direct.sessionSettings["lock_timeout"] = "50ms"
+        direct.connections = 1
+        keeping = PostgresClient(direct, logger: logger)
         var configuration = configuration
         // A plan made while a table was small must not be a scan of it: it is kept until the next ANALYZE. And one plan
         // for all: what a fold should do does not depend on how many rows it brings.
@@ -42,6 +53,7 @@ public final class PostgresStore: Sendable {
     /// Ends every connection: what is under way is finished, and later calls throw `storeUnavailable`.
     public func close() {
         client.close()
+        keeping.close()
     }
 }
 

@@ -45,6 +45,10 @@ class CommandsTest(unittest.TestCase):
             self.assertIn("deleted", server.command("cleanup").stdout)
             self.assertTrue(json.loads(server.command("check", "--json").stdout)["good"])
             self.assertTrue(server.command("key", "show").stdout.startswith("sjk_"))
+            for words in [("status",), ("plan",), ("apply",), ("retire", "2020-01")]:
+                refused = server.command("partitions", *words, check=False)
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn("no partitions", refused.stderr)
 
             copy = server.folder / "copy.db"
             server.command("backup", str(copy))

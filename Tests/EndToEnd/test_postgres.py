@@ -127,6 +127,59 @@ class PostgresTest(unittest.TestCase):
         server.command("init", "--search-path")
         self.assertRegex(sql(self.database, "SELECT start_session()"), r"^[0-9a-f-]{36}$")
 
+    def test_months_are_made_shown_and_retired(self):
+        (server,) = self.servers(1)
+
+        def partitions(*words, code=0):
+            done = server.command("partitions", *words, check=False)
+            self.assertEqual(done.returncode, code, (words, done.stdout, done.stderr))
+            return done.stdout + done.stderr
+
+        def states():
+            shown = server.call("GET", "/v1/admin/partitions", token=KEY)
+            self.assertEqual(shown.status, 200, shown)
+            self.assertEqual(shown.json["items"], json.loads(partitions("status", "--json"))["items"])
+            return {item["month"]: item["state"] for item in shown.json["items"]}
+
+        self.assertEqual(server.call("GET", "/v1/admin/partitions").status, 401)
+        self.assertEqual(list(states().values()), ["attached"] * 4)
+        self.assertIn("Nothing to do", partitions("plan"))
+        self.assertIn("conversations_", partitions())
+        gauge = re.search(r"^sojourn_partition_seconds_ahead (\d+)", server.call(
+            "GET", "/metrics", token=KEY).body.decode(), re.MULTILINE)
+        self.assertGreater(int(gauge[1]), 80 * 86400)
+
+        months = sorted(states())
+        for month in months:
+            sql(self.database, f"DROP TABLE sojourn.conversations_{month.replace('-', '_')}")
+        missing = server.call("GET", "/readyz")
+        self.assertEqual((missing.status, missing.json["code"]), (503, "partitions_missing"))
+        partitions("status", code=2)
+        self.assertIn("partitions apply", server.command("check", check=False).stdout)
+        plan = partitions("plan")
+        self.assertRegex(plan, rf"create +{months[0]} +conversations SHARE UPDATE EXCLUSIVE")
+        self.assertRegex(plan, r"session_master SHARE ROW EXCLUSIVE +writers wait")
+        applied = partitions("apply")
+        for month in months:
+            self.assertIn(f"create {month}  done", applied)
+        self.assertIn("partitions: 4 of 4", applied)
+        self.assertEqual(server.call("GET", "/readyz").status, 200)
+
+        sql(self.database, "SELECT sojourn.add_month('2020-01-01'), sojourn.add_month('2020-02-01')")
+        self.assertIn("detach 2020-01  done", partitions("retire", "2020-01"))
+        self.assertEqual(states()["2020-01"], "kept")
+        dropped = [json.loads(line) for line in server.command(
+            "partitions", "retire", "2020-01", "--drop", "--json").stdout.splitlines()]
+        self.assertEqual([(step["step"], step["outcome"]) for step in dropped], [("empty", "done"), ("drop", "done")])
+        self.assertIn("There is no partition", partitions("retire", "2020-01", code=1))
+        self.assertIn("not over", partitions("retire", months[0], code=1))
+        partitions("retire", "2020-13", code=64)
+        self.assertIn("PARTITION_KEEP_MONTHS", partitions("apply", "--keep-months", "0", code=1))
+        planned = json.loads(server.command("partitions", "plan", "--keep-months", "12", "--json").stdout)["steps"]
+        self.assertEqual([step["step"] for step in planned], ["detach"])
+        partitions("apply", "--keep-months", "12")
+        self.assertEqual(states(), {"2020-02": "kept", **{month: "attached" for month in months}})
+
     def test_what_is_wrong_is_said(self):
         server = Server()
         self.addCleanup(server.__exit__)
@@ -135,6 +188,7 @@ class PostgresTest(unittest.TestCase):
             (["serve"], {"DATABASE_URL": self.database}, r"SOJOURN_SERVICE_KEY"),
             (["stats"], {"DATABASE_URL": self.database}, r"sojourn init"),
             (["stats"], {"DATABASE_URL": dead}, r"cannot be reached"),
+            (["partitions", "plan"], {"DATABASE_URL": "sqlite:x.db"}, r"no database at"),
             (["stats"], {"DB_TYPE": "oracle"}, r"DB_TYPE.*local"),
             (["stats"], {"DATABASE_URL": "postgresql://a:s3cret@/x?nonsense=1"}, r"nonsense"),
         ]:

@@ -16,6 +16,8 @@ public struct StoreCapabilities: OptionSet, Sendable, Hashable {
     public static let journal = Self(rawValue: 4)
     /// Ended sessions stay readable until retention deletes them.
     public static let history = Self(rawValue: 8)
+    /// `PartitionStore`.
+    public static let partitions = Self(rawValue: 16)
 }
 
 /// Where sessions are kept: the smallest set of verbs that the laws of `design.md` can be kept with.

@@ -20,11 +20,16 @@ extension SojournAPI {
 
     private static let readiness = Endpoint(
         method: .get, path: "/readyz", operationID: "getReadiness",
-        summary: "Says whether the store answers and lets itself be written to.", access: .anyone,
+        summary: "Says whether the store answers, lets itself be written to, and has room for the days ahead.",
+        access: .anyone,
         capability: .sessions,
         answer: .ok("It does.", .object(["status": .oneOf(["ready"])]))
     ) { call in
         try await call.sessions.ping()
+        if call.sessions.capabilities.contains(.partitions) {
+            let status = try await call.sessions.partitions()
+            if status.isShort { throw Problem.partitionsMissing(status) }
+        }
         return .json { $0.object { $0.member("status", "ready") } }
     }
 

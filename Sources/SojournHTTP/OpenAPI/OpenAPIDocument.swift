@@ -152,7 +152,7 @@ extension OpenAPIDocument {
     static let components: [String: Schema] = [
         Schema.problemComponents, Schema.freeComponents, Schema.sessionComponents, Schema.eventComponents,
         Schema.batchComponents, Schema.itemComponents, Schema.journalComponents, Schema.userComponents,
-        Schema.adminComponents,
+        Schema.adminComponents, Schema.partitionsComponents,
     ].reduce(into: [:]) { $0.merge($1) { $1 } }
 }
 
@@ -163,9 +163,11 @@ extension Schema {
             [
                 "type": .string(), "title": .string(), "status": .integer(400...599), "detail": .string(),
                 "code": .string(pattern: "^[a-z_]+$"), "field": .string(), "request_id": .string(),
-                "limit": .count, "version": .count, "current_seq": .count,
+                "limit": .count, "version": .count, "current_seq": .count, "seconds_ahead": .count,
                 "unknown_ids": .array(of: .integer(Int64.min...Int64.max)), "good": .boolean, "findings": findings,
             ],
-            optional: ["field", "limit", "version", "current_seq", "unknown_ids", "good", "findings"])
+            optional: [
+                "field", "limit", "version", "current_seq", "seconds_ahead", "unknown_ids", "good", "findings",
+            ])
     ]
 }

@@ -14,7 +14,8 @@ internal import SojournHTTP
 internal import SojournSQLite
 internal import UnixSignals
 
-/// The server: the settings' store behind HTTP, with the sweep beside it, until it is told to stop.
+/// The server: the settings' store behind HTTP, with the sweep and the keeper of partitions beside it, until it is told to
+/// stop.
 public struct Server: Sendable {
     private let settings: Settings
     /// How long requests under way may take after the server is told to stop; then their connections are closed.
@@ -50,7 +51,7 @@ public struct Server: Sendable {
             router: api.makeRouter(), server: try channel(),
             configuration: .init(
                 address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024),
-            services: [store.sweeper],
+            services: [store.sweeper] + (store.partitions.map { [$0] } ?? []),
             onServerRunning: { [settings] channel in
                 logger.info(
                     "serving",

@@ -24,6 +24,7 @@ extension Settings {
         readAccess(&reader)
         readLogs(&reader)
         readSessions(&reader)
+        readPartitions(&reader)
         readLimits(&reader)
     }
 
@@ -84,6 +85,15 @@ extension Settings {
         policy.renewal = reader.read(names.renewal, .word, default: base.renewal)
         policy.retention = reader.read(names.retention, .retention, default: base.retention)
         return policy
+    }
+
+    /// Which months of the journal there are.
+    private mutating func readPartitions(_ reader: inout SettingsReader) {
+        let months = Grammar<Int>.number(1...1_200)
+        partitions.monthsAhead = reader.read(
+            "PARTITION_MONTHS_AHEAD", .number(1...120), default: partitions.monthsAhead)
+        partitions.keepMonths = reader.read("PARTITION_KEEP_MONTHS", months.or("all"), default: partitions.keepMonths)
+        partitions.retirement = reader.read("PARTITION_RETIRE", .word, default: partitions.retirement)
     }
 
     /// How much one call may bring or take.

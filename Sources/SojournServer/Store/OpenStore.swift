@@ -6,7 +6,7 @@ public import Sojourn
 internal import SojournPostgres
 internal import SojournSQLite
 
-/// The store that the settings name, opened, with the façade and the sweep over it.
+/// The store that the settings name, opened, with the façade and what runs beside it.
 public struct OpenStore: Sendable {
     /// What the store is opened for: what is done about a database that is not there or older than this version.
     public enum Purpose: Sendable, Hashable {
@@ -28,6 +28,8 @@ public struct OpenStore: Sendable {
     public let sessions: Sessions
     /// The sweep, which runs where somebody runs it.
     public let sweeper: Sweeper
+    /// The keeper of the journal's months, which runs where somebody runs it; nil where the store has none.
+    public let partitions: PartitionKeeper?
     /// Where the store is, for people: the path of its file, or its URL without the password.
     public let place: String
     private let base: Base
@@ -56,6 +58,7 @@ public struct OpenStore: Sendable {
         var pace = Sweeper.Pace()
         pace.interval = settings.sweepInterval
         sweeper = Sweeper(sessions: sessions, pace: pace)
+        partitions = PartitionKeeper(sessions: sessions, policy: settings.partitions)
     }
 
     /// Lets SQL in this database name the tables without their schema: `SELECT start_session()`. Holds for connections

@@ -10,7 +10,8 @@ extension PostgresSettings {
     /// - Throws: `SojournError`, with a hint about the provider where the database cannot be reached.
     func open(for purpose: OpenStore.Purpose) async throws -> PostgresStore {
         do {
-            let store = PostgresStore(try configuration(of: endpoint))
+            let store = PostgresStore(
+                try configuration(of: endpoint), direct: try directEndpoint.map { try configuration(of: $0) })
             if purpose == .making || (purpose == .serving && migratesAtStart) {
                 try await migrate(by: store)
             } else {

@@ -17,6 +17,7 @@ import Testing
         #expect(settings.policies == SessionPolicies())
         #expect(settings.limits == Limits())
         #expect(settings.sweepInterval == .seconds(60))
+        #expect(settings.partitions == PartitionPolicy())
         #expect(settings.createLimitPerMinute == 60)
         #expect(settings.accessLog == .errors)
         #expect(settings.logFormat == nil)
@@ -33,7 +34,8 @@ import Testing
             "TRUSTED_PROXIES": "10.0.0.0/8,::1", "LOG_LEVEL": "Debug", "LOG_FORMAT": "json", "ACCESS_LOG": "off",
             "SESSION_LIFE": "90", "SESSION_ABSOLUTE_LIFE": "30d", "SESSION_RENEWAL": "onaccess",
             "SESSIONS_PER_USER": "5", "SESSION_ROTATION_GRACE": "0s", "RETENTION_DAYS": "never",
-            "SWEEP_INTERVAL": "15m", "BODY_MAX": "2MiB", "PAGE_MAX": "100",
+            "SWEEP_INTERVAL": "15m", "BODY_MAX": "2MiB", "PAGE_MAX": "100", "PARTITION_MONTHS_AHEAD": "1",
+            "PARTITION_KEEP_MONTHS": "12", "PARTITION_RETIRE": "drop",
         ])
         #expect(settings.port == 0)
         #expect(settings.database == .sqlite(path: "/var/lib/sojourn/sojourn.db"))
@@ -53,6 +55,9 @@ import Testing
         #expect(settings.sweepInterval == .seconds(900))
         #expect(settings.bodyBytesMax == 2_097_152)
         #expect(settings.limits.pageMax == 100)
+        #expect(settings.partitions.monthsAhead == 1)
+        #expect(settings.partitions.keepMonths == 12)
+        #expect(settings.partitions.retirement == .drop)
     }
 
     @Test("what is set to nothing has its default, and hides the layers below") func emptyValue() throws {
@@ -76,6 +81,9 @@ import Testing
             ("SESSION_LIFE", "1w", "a duration as in 30s, 15m, 24h or 30d, from 1s to 3650d"),
             ("SESSION_LIFE", "99999999999999999999d", "a duration as in 30s, 15m, 24h or 30d, from 1s to 3650d"),
             ("SESSION_ROTATION_GRACE", "61s", "a duration as in 30s, 15m, 24h or 30d, from 0s to 1m"),
+            ("PARTITION_MONTHS_AHEAD", "0", "a whole number from 1 to 120"),
+            ("PARTITION_KEEP_MONTHS", "0", "a whole number from 1 to 1200, or all"),
+            ("PARTITION_RETIRE", "archive", "one of keep, drop"),
             ("PAGE_MAX", "99", "a whole number from 100 to 500"),
             ("SESSION_RENEWAL", "always", "one of fixed, onWrite, onAccess"),
             ("RETENTION_DAYS", "-1", "a number of days from 0 to 36500, or never"),
