@@ -51,11 +51,16 @@ final class FoldingWriter: Sendable {
     }
 
     private let pool: DatabasePool
+    private let beforeCommit: @Sendable (Database) throws -> Void
     private let state = Mutex(State())
 
     /// A writer on `pool`'s one writer connection.
-    init(_ pool: DatabasePool) {
+    ///
+    /// - Parameter beforeCommit: Does once for all in a transaction what each of them leaves to be done. Where it throws,
+    ///   everyone in it fails.
+    init(_ pool: DatabasePool, beforeCommit: @escaping @Sendable (Database) throws -> Void) {
         self.pool = pool
+        self.beforeCommit = beforeCommit
     }
 
     /// How many callers wait for the next transaction.
@@ -110,6 +115,7 @@ final class FoldingWriter: Sendable {
                 // A full disk may make SQLite give the whole transaction up: what follows must not run outside one.
                 if let failure = outcome.failure, !db.isInsideTransaction { throw failure }
             }
+            try beforeCommit(db)
             try db.run("COMMIT")
         } catch {
             failure = error

@@ -10,7 +10,7 @@ extension SQLiteStore {
                 findings: [try db.quickCheck()]
                     + (try db.orphans())
                     + (try db.unindexedForeignKeys())
-                    + [try db.clockSkew(at: clock.now)])
+                    + [try db.searchIndex(), try db.clockSkew(at: clock.now)])
         }
     }
 }
@@ -54,6 +54,26 @@ extension Database {
                 check: "indexes of foreign keys", isGood: missing.isEmpty,
                 detail: missing.isEmpty ? "all there" : "missing on \(names)")
         ]
+    }
+
+    /// Whether each turn has its one row in the index of the search, and each row there its turn.
+    fileprivate func searchIndex() throws -> IntegrityReport.Finding {
+        let pairless = try first(
+            """
+            SELECT
+                (SELECT count(*) FROM conversations AS c WHERE NOT EXISTS (
+                    SELECT 1 FROM conversation_search AS s
+                    WHERE s.rowid = c.search_row AND s.conversation_id = c.id)),
+                (SELECT count(*) FROM conversation_search AS s WHERE NOT EXISTS (
+                    SELECT 1 FROM conversations AS c WHERE c.id = s.conversation_id AND c.search_row = s.rowid))
+            """
+        ) { (turns: try $0.count(0), rows: try $0.count(1)) }
+        let isGood = pairless ?? (0, 0) == (0, 0)
+        return .init(
+            check: "search", isGood: isGood,
+            detail: isGood
+                ? "finds every turn" : "\(pairless?.turns ?? 0) turns not indexed, \(pairless?.rows ?? 0) rows too many"
+        )
     }
 
     /// Whether a session was used later than now: the clock has gone back, or differs between two machines.

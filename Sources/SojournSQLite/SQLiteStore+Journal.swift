@@ -58,45 +58,87 @@ extension SQLiteStore: JournalStore {
     ) async throws -> Page<JournalEntry> {
         let after = try page.after?.timeAndUUID()
         return try await read { [clock] db in
-            var conditions: [String]
-            var arguments: [Argument]
+            var listing = Listing(kind, query, after: after)
             switch scope {
             case .session(let access):
                 guard let row = try db.row(access.id), row.mayBeRead(access, at: clock.now) else {
                     throw SojournError.noSession()
                 }
-                (conditions, arguments) = (["session_id = ?"], [.id(access.id)])
+                listing.add("session_id = ?", [.id(access.id)])
             case .user(let user):
-                (conditions, arguments) = (["user_id = ?"], [.user(user)])
+                listing.add("user_id = ?", [.user(user)])
             case .everybody:
-                (conditions, arguments) = (["TRUE"], [])
+                if let match = query.text.flatMap(SearchIndex.match), kind == .conversations {
+                    let found = try db.search(listing, match, query, after: after?.0, limit: page.limit)
+                    return Page(fetched: found, limit: page.limit) { PageCursor($0.at, $0.id.uuid) }
+                }
             }
-            if let from = query.from {
-                conditions.append("\(kind.timeField) >= ?")
-                arguments.append(.time(from))
-            }
-            if let to = query.to {
-                conditions.append("\(kind.timeField) < ?")
-                arguments.append(.time(to))
-            }
-            if let after {
-                conditions.append("(\(kind.timeField), id) < (?, ?)")
-                arguments += [.time(after.0), .uuid(after.1)]
-            }
-            let sql = """
-                SELECT \(kind.columns) FROM \(kind.table)
-                WHERE \(conditions.joined(separator: " AND "))
-                ORDER BY \(kind.timeField) DESC, id DESC
-                """
             var found: [JournalEntry] = []
-            try db.each(sql, arguments) { columns in
-                let entry = try kind.read(columns)
+            try db.each(listing.sql(from: kind.table, order: "\(kind.timeField) DESC, id DESC"), listing.arguments) {
+                let entry = try kind.read($0)
                 // The text is sought here: SQLite ignores letter case in ASCII only.
                 if query.text == nil || query.matches(entry) { found.append(entry) }
                 return found.count <= page.limit
             }
             return Page(fetched: found, limit: page.limit) { PageCursor($0.at, $0.id.uuid) }
         }
+    }
+}
+
+/// A statement over entries of a kind, within the bounds of a query and of a page.
+private struct Listing {
+    let kind: JournalKind
+    private var conditions = ["TRUE"]
+    private(set) var arguments: [Argument] = []
+
+    init(_ kind: JournalKind, _ query: HistoryQuery, after: (Timestamp, UUIDBytes)?) {
+        self.kind = kind
+        if let from = query.from { add("\(kind.timeField) >= ?", [.time(from)]) }
+        if let to = query.to { add("\(kind.timeField) < ?", [.time(to)]) }
+        if let after { add("(\(kind.timeField), id) < (?, ?)", [.time(after.0), .uuid(after.1)]) }
+    }
+
+    mutating func add(_ condition: String, _ values: [Argument]) {
+        conditions.append(condition)
+        arguments += values
+    }
+
+    func sql(from tables: String, order: String) -> String {
+        "SELECT \(kind.columns) FROM \(tables) WHERE \(conditions.joined(separator: " AND ")) ORDER BY \(order)"
+    }
+}
+
+extension Database {
+    /// Everybody's turns in which a query's text stands, newest first: `limit` of them and at least one more where there
+    /// is one.
+    fileprivate func search(
+        _ listing: Listing, _ match: String, _ query: HistoryQuery, after: Timestamp?, limit: Int
+    ) throws -> [JournalEntry] {
+        var listing = listing
+        let latest = [query.to, after].compactMap(\.self).min()
+        listing.add(
+            "conversation_search MATCH ? AND s.rowid BETWEEN ? AND ?",
+            [
+                .text(match), .integer(query.from.map { SearchIndex.rows(at: $0).lowerBound } ?? 0),
+                .integer(latest.map { SearchIndex.rows(at: $0).upperBound } ?? .max),
+            ])
+        var found: [JournalEntry] = []
+        var quarter = 0...Int64.max
+        try each(listing.sql(from: SearchIndex.turns, order: "s.rowid DESC"), listing.arguments) { columns in
+            let entry = try listing.kind.read(columns)
+            // Rows follow each other by the quarter of an hour; within one, the entries' own order counts.
+            let its = SearchIndex.rows(at: entry.at)
+            guard its == quarter || found.count <= limit else { return false }
+            quarter = its
+            guard query.matches(entry) else { return true }
+            found.append(entry)
+            if found.count > 10 * (limit + 1) {
+                found.sort { ($0.at, $0.id) > ($1.at, $1.id) }
+                found.removeLast(found.count - limit - 1)
+            }
+            return true
+        }
+        return found.sorted { ($0.at, $0.id) > ($1.at, $1.id) }
     }
 }
 

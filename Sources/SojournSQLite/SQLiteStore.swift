@@ -33,7 +33,7 @@ public final class SQLiteStore: Sendable {
         } catch {
             throw SQLiteFailure.map(error)
         }
-        writer = FoldingWriter(pool)
+        writer = FoldingWriter(pool) { db in try db.indexTurns() }
     }
 
     /// Waits for what runs, then closes the file. Every later call throws `storeUnavailable`.

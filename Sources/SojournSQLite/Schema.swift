@@ -17,6 +17,10 @@ enum Schema {
             // Migrations here create; none rebuilds a table that others refer to, so keys stay checked all along.
             migrator.registerMigration(name, foreignKeyChecks: .immediate) { db in try db.execute(sql: sql) }
         }
+        migrator.registerMigration("V006 search", foreignKeyChecks: .immediate) { db in
+            try db.execute(sql: search)
+            try db.indexTurns()
+        }
         return migrator
     }
 
@@ -188,5 +192,35 @@ enum Schema {
     private static let graces = """
         -- Finds the sealed successors whose grace is over, so that the sweep erases them.
         CREATE INDEX session_grace ON session_master (previous_until) WHERE previous_until IS NOT NULL;
+        """
+
+    private static let search = """
+        -- Finds the turns in which a text stands. A turn's row is numbered by its quarter of an hour times 2^24 and from
+        -- there on, so that the newest are found first; text is what was said and answered, in lower case and composed
+        -- form (NFC).
+        CREATE VIRTUAL TABLE conversation_search USING fts5 (
+            conversation_id UNINDEXED, text,
+            tokenize = 'trigram case_sensitive 1', detail = none, columnsize = 0
+        );
+
+        INSERT INTO conversation_search (conversation_search, rank) VALUES ('automerge', 8);
+
+        -- The turn's row in conversation_search: 0 while it has none, negative while that row holds what was there before
+        -- a change. Whoever writes through a store sees neither: it puts both right before it commits.
+        ALTER TABLE conversations ADD COLUMN search_row INTEGER NOT NULL DEFAULT 0;
+
+        CREATE INDEX conversations_to_index ON conversations (conversation_time, id) WHERE search_row <= 0;
+
+        CREATE TRIGGER conversations_changed AFTER UPDATE OF input_text, response_text ON conversations
+        WHEN new.search_row > 0
+        BEGIN
+            UPDATE conversations SET search_row = -search_row WHERE id = new.id;
+        END;
+
+        CREATE TRIGGER conversations_deleted AFTER DELETE ON conversations
+        WHEN old.search_row <> 0
+        BEGIN
+            DELETE FROM conversation_search WHERE rowid = abs(old.search_row);
+        END;
         """
 }

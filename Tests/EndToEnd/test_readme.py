@@ -26,6 +26,7 @@ class ReadmeTest(unittest.TestCase):
             for part in ['"request_count":1', '"locale":"ko-KR"', '"added":2', '"added":[1,2]', '"already_present":[]',
                          '"name":"Kimchi"', '"input_text":"What can I cook?"', '"seq":1', '"expires_at":"']:
                 self.assertIn(part, printed.replace(": ", ":"))
+            self.assertEqual(printed.count("What can I cook?"), 3, "written, listed and found")
             self.assertTrue(printed.rstrip().endswith("204"), printed[-200:])
 
 

@@ -16,6 +16,7 @@ import Testing
         (SweepStep.retired, ["session_ended (session_type=? AND session_end>? AND session_end<?)"]),
         (SweepStep.retiredCount, ["session_ended (session_type=? AND session_end>? AND session_end<?)"]),
         (SweepStep.graces, ["session_grace (previous_until>? AND previous_until<?)"]),
+        (SearchIndex.pending, ["conversations_to_index"]),
         (SweepStep.oldKeys, ["idempotency_keys_created (created_at<?)"]),
         (
             SessionRow.selecting("WHERE s.user_id = ? AND s.session_id < ? ORDER BY s.session_id DESC"),
@@ -54,6 +55,18 @@ import Testing
             #expect(steps.contains("\(kind.table)_\(owner) (\(owner)_id=? AND"))
             #expect(!steps.contains("TEMP B-TREE"))
         }
+    }
+
+    @Test func `A search goes through the index in its order and takes each turn by its id`() async throws {
+        let steps = try await explain(
+            """
+            SELECT \(JournalKind.conversations.columns) FROM \(SearchIndex.turns)
+            WHERE (conversation_time, id) < (?, ?) AND conversation_search MATCH ? AND s.rowid BETWEEN ? AND ?
+            ORDER BY s.rowid DESC
+            """)
+        #expect(steps.contains("SCAN s VIRTUAL TABLE"))
+        #expect(steps.contains("sqlite_autoindex_conversations_1 (id=?)"))
+        #expect(!steps.contains("TEMP B-TREE"))
     }
 
     @Test func `Every foreign key has its index, and a fresh store hangs together`() async throws {

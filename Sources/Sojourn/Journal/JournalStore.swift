@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
+
 /// A store that keeps what happened in sessions (J1–J4). Throws as `SessionStore`.
 public protocol JournalStore: SessionStore {
     /// Writes entries of one kind to a live session, all or none, in the order given, and renews as a write.
@@ -44,7 +46,8 @@ public struct HistoryQuery: Sendable, Hashable {
     /// Turns in whose input or response this text stands, letter case ignored; nil for any.
     public var text: String?
 
-    /// The fewest characters of a text that stores can look up; a shorter one is sought turn by turn.
+    /// The fewest characters (Unicode scalars) of a search key that stores can look up; a shorter one is sought turn by
+    /// turn.
     public static let indexedTextMin = 3
 
     /// A query; by default for every entry.
@@ -52,6 +55,14 @@ public struct HistoryQuery: Sendable, Hashable {
         self.from = from
         self.to = to
         self.text = text
+    }
+
+    /// What stores look texts up by: lower case, composed characters (NFC). Where `matches` finds a text in another, the
+    /// one's key stands in the other's.
+    public static func searchKey(_ text: String) -> String {
+        // Lower case first: some letters' lower case is not composed.
+        let lower = text.lowercased()
+        return lower.utf8.allSatisfy { $0 < 0x80 } ? lower : lower.precomposedStringWithCanonicalMapping
     }
 
     /// Whether the query lets an entry pass.

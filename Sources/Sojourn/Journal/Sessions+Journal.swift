@@ -84,7 +84,9 @@ extension Sessions {
     }
 
     private func check(_ query: HistoryQuery, of scope: JournalScope) throws {
-        let isIndexed = query.text.map { $0.unicodeScalars.count >= HistoryQuery.indexedTextMin } ?? false
+        // By the key: 김치 decomposed has five characters, and two that can be looked up.
+        let key = query.text.map(HistoryQuery.searchKey)
+        let isIndexed = key.map { $0.unicodeScalars.count >= HistoryQuery.indexedTextMin } ?? false
         switch scope {
         case .session: return
         case .user:

@@ -43,6 +43,12 @@ extension Parameter {
     /// Search in a history.
     static let search = query(
         "q", .string(1...200, pattern: Schema.noNUL), "Turns in which this text stands, letter case ignored.")
+    /// Search in everybody's history.
+    static let searchOfAll = Parameter(
+        name: "q", place: .query,
+        schema: .string(HistoryQuery.indexedTextMin...200, pattern: Schema.noNUL),
+        about: "Turns in which this text stands, letter case ignored; three composed characters or more.",
+        isRequired: true)
     /// What a session is answered with.
     static let include = query("include", .oneOf(["items"]), "`items` adds what the session holds.")
     /// Where a new token goes.

@@ -5,10 +5,12 @@ internal import Hummingbird
 internal import NIOCore
 internal import Sojourn
 
-// `/v1/session/conversations`, `/interactions`, `/recommendations` and `/feedback`: what happened in a session (J4).
+// `/v1/session/conversations`, `/interactions`, `/recommendations` and `/feedback`: what happened in a session, and
+// `/v1/conversations`: what was said in any (J4).
 extension SojournAPI {
     /// The routes of the journal.
-    static let journalEndpoints = JournalKind.allCases.flatMap { [listEntries($0), appendEntries($0)] } + [finishTurn]
+    static let journalEndpoints =
+        JournalKind.allCases.flatMap { [listEntries($0), appendEntries($0)] } + [finishTurn, searchTurns]
 
     /// What the four kinds are called in names of operations.
     private static func name(_ kind: JournalKind) -> String {
@@ -98,6 +100,15 @@ extension SojournAPI {
         let entry = try await call.sessions.finish(
             turn, of: try call.own, response: response, extra: extra, expectedTurns: expected.map { Int($0) })
         return .json { $0.entry(entry) }
+    }
+
+    private static let searchTurns = Endpoint(
+        method: .get, path: "/v1/conversations", operationID: "searchConversations",
+        summary: "Finds the turns of all sessions in which a text stands, newest first.", access: .service,
+        capability: .journal, parameters: [.searchOfAll, .from, .to, .limit, .cursor],
+        answer: .ok("A page of entries.", .page(of: .entry(.conversations)))
+    ) { call in
+        try await call.history(.conversations, of: .everybody)
     }
 }
 

@@ -146,6 +146,39 @@ import Testing
         #expect(try await api.send(.get, "/v1/session/feedback?q=a", token: token).field == "q")
     }
 
+    @Test("is searched over all sessions by the service key alone")
+    func searchOfAll() async throws {
+        var tokens: [String] = []
+        for text in ["Kimchi stew", "kimchi 김치", "Tofu"] {
+            let token = try await api.begin()
+            _ = try await api.send(
+                .post, "/v1/session/conversations", #"{"input_text":"\#(text)"}"#, token: token)
+            api.clock.advance(.seconds(60))
+            tokens.append(token)
+        }
+        func ask(_ query: String, token: String? = APITester.key) async throws -> Answered {
+            try await api.send(.get, "/v1/conversations" + query, token: token)
+        }
+        let both = try await ask("?q=KIMCHI")
+        #expect(both.items.map { $0["input_text"] as? String } == ["kimchi 김치", "Kimchi stew"])
+        #expect(Set(both.items.compactMap { $0["session_id"] as? String }).count == 2)
+        let first = try await ask("?q=kimchi&limit=1")
+        let next = try #require(first.json["next"] as? String)
+        let second = try await ask("?q=kimchi&limit=1&cursor=\(next)")
+        #expect(second.items.map { $0["input_text"] as? String } == ["Kimchi stew"])
+        #expect(second.json["next"] is NSNull)
+        #expect(try await ask("?q=kimchi&from=\((api.clock.now - .seconds(130)).text)").items.count == 1)
+        #expect(try await ask("?q=kimchi&to=\((api.clock.now - .seconds(130)).text)").items.count == 1)
+        // The last is two characters in five, decomposed.
+        for query in ["", "?q=", "?q=ki", "?q=%EA%B9%80%EC%B9%98", "?q=%E1%84%80%E1%85%B5%E1%86%B7%E1%84%8E%E1%85%B5"] {
+            let answer = try await ask(query)
+            #expect(answer.status == 422, "\(query)")
+            #expect(answer.field == "q", "\(query)")
+        }
+        #expect(try await ask("?q=kimchi", token: nil).status == 401)
+        #expect(try await ask("?q=kimchi", token: tokens[0]).status == 403)
+    }
+
     @Test(
         "names what is wrong in an entry",
         arguments: [
