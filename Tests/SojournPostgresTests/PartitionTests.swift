@@ -50,7 +50,7 @@ struct PartitionTests {
         try await months.database.run("DELETE FROM sojourn.session_master WHERE session_id = '\(first)'")
         #expect(try await months.count("conversations_2026_08") == 1)
         let orphans = try await months.store.integrity().findings.filter { $0.check.hasPrefix("orphans") }
-        #expect(orphans.allSatisfy(\.isGood))
+        #expect(orphans.allSatisfy { $0.isGood })
         // The whole once, and what is kept once: attached months are counted with the whole.
         #expect(
             orphans.map(\.check).filter { $0.contains("conversations") } == [
