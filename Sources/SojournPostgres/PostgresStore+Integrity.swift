@@ -54,13 +54,16 @@ extension PostgresStore {
 
     private static let time = PostgresStatement("SELECT clock_timestamp()")
 
+    /// Without those that a month has from the whole, as the whole is counted with its months. A kept month has two of its
+    /// own.
     private static let foreignKeys = PostgresStatement(
         """
-        SELECT c.conrelid::regclass::text, quote_ident(a.attname), c.confrelid::regclass::text, quote_ident(p.attname)
+        SELECT DISTINCT c.conrelid::regclass::text, quote_ident(a.attname), c.confrelid::regclass::text, quote_ident(p.attname)
         FROM pg_constraint AS c
         JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
         JOIN pg_attribute AS p ON p.attrelid = c.confrelid AND p.attnum = c.confkey[1]
         WHERE c.contype = 'f' AND c.connamespace = 'sojourn'::regnamespace AND cardinality(c.conkey) = 1
+            AND c.conparentid = 0
         ORDER BY 1, 2
         """)
 

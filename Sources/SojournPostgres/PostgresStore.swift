@@ -33,6 +33,7 @@ public final class PostgresStore: Sendable {
         var direct = direct ?? configuration
         direct.sessionSettings["lock_timeout"] = "50ms"
         direct.connections = 1
+        direct.applicationName += "-partitions"
         keeping = PostgresClient(direct, logger: logger)
         var configuration = configuration
         // A plan made while a table was small must not be a scan of it: it is kept until the next ANALYZE. And one plan

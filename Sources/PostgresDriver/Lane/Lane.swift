@@ -13,6 +13,9 @@ struct LaneSurroundings: Sendable {
     let connections = Tally()
     /// Who waits for the end of the lanes' threads.
     let farewell = Farewell()
+
+    /// What tells this client's gauges from those of others in the process.
+    var dimensions: [(String, String)] { [("application", configuration.applicationName)] }
 }
 
 /// One connection and its queue, from the side of the callers. The other side is `LaneLoop`, on a thread of its own,

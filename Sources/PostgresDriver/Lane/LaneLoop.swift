@@ -100,7 +100,8 @@ final class LaneLoop {
     private func report(_ now: ContinuousClock.Instant) {
         guard now >= nextReport else { return }
         nextReport = now + .seconds(1)
-        Gauge(label: "postgres.units.waiting").record(lane.settings.queued.value)
+        Gauge(label: "postgres.units.waiting", dimensions: lane.surroundings.dimensions)
+            .record(lane.settings.queued.value)
     }
 }
 
@@ -240,6 +241,7 @@ extension LaneLoop {
 
     private func countConnection(_ difference: Int) {
         lane.surroundings.connections.add(difference)
-        Gauge(label: "postgres.connections").record(lane.surroundings.connections.value)
+        Gauge(label: "postgres.connections", dimensions: lane.surroundings.dimensions)
+            .record(lane.surroundings.connections.value)
     }
 }
