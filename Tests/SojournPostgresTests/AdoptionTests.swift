@@ -170,15 +170,15 @@ struct AdoptionTests {
         try await expectAdopted(store)
     }
 
-    @Test("interrupted at any step, it is done when it is called again", arguments: Stop.allCases)
-    func interrupted(at stop: Stop) async throws {
+    @Test("interrupted at any step, it is done when it is called again", arguments: Halt.allCases)
+    func interrupted(at halt: Halt) async throws {
         let database = try await database(rows: turns(30))
         let store = try database.store()
         defer { store.close() }
         let survey = try await store.survey(Self.order)
         let interrupted = Task {
             try await store.adopt(survey, batch: 7) { step in
-                if stop == Stop(step) { withUnsafeCurrentTask { $0?.cancel() } }
+                if halt == Halt(step) { withUnsafeCurrentTask { $0?.cancel() } }
             }
         }
         await #expect(throws: SojournError.self) { try await interrupted.value }
@@ -200,7 +200,7 @@ struct AdoptionTests {
             """
         let (constraining, signal) = AsyncStream.makeStream(of: Never.self)
         async let adoption = store.adopt(survey, batch: 4) { step in
-            if Stop(step) == .constraining { signal.finish() }
+            if Halt(step) == .constraining { signal.finish() }
         }
         // Holds the table until the adoption has been seen to wait for it; others write beside both.
         let written = try await database.client.withTransaction { holder in
@@ -337,7 +337,7 @@ struct AdoptionTests {
 }
 
 /// A step at which an adoption can be interrupted.
-enum Stop: CaseIterable {
+enum Halt: CaseIterable {
     case indexing, filling, constraining, closing, validating
 
     init(_ step: AdoptionStep) {
