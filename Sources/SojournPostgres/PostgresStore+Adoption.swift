@@ -194,7 +194,7 @@ private enum Step {
         JOIN pg_class AS x ON x.oid = i.indexrelid
         JOIN pg_namespace AS n ON n.oid = x.relnamespace
         JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = 'session_id' AND NOT a.attisdropped
-        WHERE i.indrelid = $1::regclass AND i.indkey = ARRAY[a.attnum]::int2vector AND NOT i.indisvalid
+        WHERE i.indrelid = $1::regclass AND i.indkey[0] = a.attnum AND i.indnatts = 1 AND NOT i.indisvalid
             AND NOT i.indisunique AND i.indpred IS NULL
         LIMIT 1
         """, [.text])

@@ -67,7 +67,11 @@ struct AdoptCommand: OperatorCommand {
         guard !dryRun else { return show(survey) }
         if survey.mixed > 0 {
             Terminal.remark(
-                "warning: under \(survey.mixed.grouped) session ids two users or more wrote; the last is the session's\n"
+                """
+                warning: several users wrote under one session id, in \(survey.mixed.grouped) \
+                case\(survey.mixed == 1 ? "" : "s"); the last is the session's
+
+                """
             )
         }
         guard survey.retired == 0 || allowDeletion else { throw survey.deletion }
