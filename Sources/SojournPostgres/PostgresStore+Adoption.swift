@@ -26,7 +26,12 @@ extension PostgresStore: AdoptionStore {
             try await enter(survey)
             for part in try await client.parts(of: table) where !part.isIndexed {
                 progress(.indexing(part.name))
-                try await part.isParent ? indexParent(part.name) : index(part.name)
+                if part.isParent {
+                    try await indexParent(part.name)
+                } else {
+                    // Two who begin at the same moment wait for each other, and PostgreSQL sends one of them back.
+                    try await repeating(until: .now + .hours(24)) { try await index(part.name) }
+                }
             }
             if try await adoption(of: table).state == .filling {
                 try await fill(table, batch) { progress(.filling($0)) }

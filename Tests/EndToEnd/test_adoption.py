@@ -76,7 +76,7 @@ class AdoptionTest(unittest.TestCase):
 
     def test_what_stands_in_the_way_is_said(self):
         self.server.command("init")
-        sql(self.database, f"UPDATE {TABLE} SET conversation_time = '2020-01-01' WHERE id <= 3")
+        sql(self.database, f"UPDATE {TABLE} SET conversation_time = '2020-01-01' WHERE session_id = md5('1')::uuid")
         refused = self.server.command(*ADOPT, check=False)
         self.assertEqual(refused.returncode, 1)
         self.assertRegex(refused.stderr, r"(?s)would have ended so long ago.*RETENTION_DAYS.*--allow-deletion")

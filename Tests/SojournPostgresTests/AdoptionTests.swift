@@ -239,6 +239,33 @@ struct AdoptionTests {
         #expect(try await int(database, Self.keys) == 1)
     }
 
+    @Test("a batch reads what it names, by index, however large and unknown the tables are")
+    func reads() async throws {
+        let database = try await database(rows: turns(5000))
+        try await database.run("CREATE INDEX ON chatbot.conversations (session_id)")
+        try await database.run(
+            "INSERT INTO sojourn.session_master (user_id) SELECT 'other-' || n FROM generate_series(1, 5000) AS n")
+        try await database.run(
+            """
+            INSERT INTO sojourn.adoptions (table_name, kind, session_type, time_zone, state, after_id)
+            VALUES ('chatbot.conversations', 'conversations', 'chat', 'UTC', 'filling',
+                '80000000-0000-0000-0000-000000000000')
+            """)
+        let reads = try await database.client.withTransaction { transaction in
+            _ = try await transaction.run(
+                PostgresCall(once: "SELECT sojourn.adopt_batch('chatbot.conversations', 100)"))
+            return try await transaction.run(
+                PostgresCall(
+                    once: """
+                        SELECT relname::text, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+                        WHERE relname IN ('conversations', 'session_master', 'users') AND seq_tup_read + idx_tup_fetch > 0
+                        ORDER BY schemaname, relname
+                        """))
+        }
+        #expect(reads.count > 0)
+        for (table, count) in try reads.map({ (try $0.text(0), try $0.int(1)) }) { #expect(count < 1000, "\(table)") }
+    }
+
     @Test("an index that an interruption left invalid is made anew")
     func invalidIndex() async throws {
         let database = try await database(rows: turns(3))

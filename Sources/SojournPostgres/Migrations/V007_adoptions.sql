@@ -25,7 +25,9 @@ CREATE TABLE sojourn.adoptions (
 -- session an id, whoever wrote under it: its user is the last that is named, so that a visitor who signed in is one. It lived
 -- from its first row to its last, and for 24 hours from there.
 CREATE FUNCTION sojourn.adopt_batch(p_table text, p_rows integer, OUT seen integer, OUT made integer)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    -- A batch looks up what it names by its index, and reads no table from end to end, however large or unknown that is.
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
     AS $$
 DECLARE
     v_at       CONSTANT timestamptz := sojourn.clock();
@@ -54,11 +56,16 @@ BEGIN
 
     EXECUTE format(
         $sql$
-            WITH ids AS MATERIALIZED (
-                SELECT DISTINCT t.session_id AS id FROM %1$s AS t
-                WHERE t.session_id %2$s
-                ORDER BY id
-                LIMIT $2
+            -- From id to id by the index: DISTINCT would sort all that follow, where the table was never analysed.
+            WITH RECURSIVE walk AS (
+                (SELECT t.session_id AS id FROM %1$s AS t WHERE t.session_id %2$s ORDER BY t.session_id LIMIT 1)
+                UNION ALL
+                SELECT (
+                    SELECT t.session_id FROM %1$s AS t WHERE t.session_id > walk.id ORDER BY t.session_id LIMIT 1)
+                FROM walk
+                WHERE walk.id IS NOT NULL
+            ), ids AS (
+                SELECT id FROM (SELECT id FROM walk LIMIT $2) AS batch WHERE id IS NOT NULL
             ), spans AS (
                 SELECT ids.id, span.*
                 FROM ids
@@ -87,16 +94,20 @@ BEGIN
     ORDER BY u.user_id
     ON CONFLICT (user_id) DO NOTHING;
 
+    -- An epoch raised meanwhile waits, and then finds these sessions.
+    PERFORM 1 FROM sojourn.users WHERE user_id = ANY (v_users) ORDER BY user_id FOR SHARE;
+
     WITH begun AS (
         INSERT INTO sojourn.session_master
-            (session_id, user_id, session_type, session_start, last_activity, expires_at, session_end, end_reason,
-            fact_count, created_by, session_metadata)
-        SELECT a.id, a.user_id, v_adoption.session_type, a.first, a.last, a.over,
+            (session_id, user_id, epoch, user_epoch, session_type, session_start, last_activity, expires_at,
+            session_end, end_reason, fact_count, created_by, session_metadata)
+        SELECT a.id, a.user_id, u.epoch, coalesce(u.epoch, 0), v_adoption.session_type, a.first, a.last, a.over,
             CASE WHEN a.over <= v_at THEN a.over END, CASE WHEN a.over <= v_at THEN 'expired' END,
             CASE WHEN a.over <= v_at THEN 2 ELSE 1 END, 'cli', jsonb_build_object('adopted_from', p_table)
         FROM (
             SELECT id, user_id, first, last, last + interval '24 hours' AS over
-            FROM unnest(v_ids, v_users, v_firsts, v_lasts) AS u (id, user_id, first, last)) AS a
+            FROM unnest(v_ids, v_users, v_firsts, v_lasts) AS span (id, user_id, first, last)) AS a
+        LEFT JOIN sojourn.users AS u ON u.user_id = a.user_id
         ORDER BY a.id
         ON CONFLICT (session_id) DO NOTHING
         RETURNING session_id, session_end
