@@ -26,7 +26,8 @@ struct SojournCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Maintenance",
                 subcommands: [
-                    CheckCommand.self, CleanupCommand.self, PartitionsCommand.self, AdoptCommand.self, BackupCommand.self,
+                    CheckCommand.self, CleanupCommand.self, PartitionsCommand.self, AdoptCommand.self,
+                    BackupCommand.self,
                 ]),
         ])
 }
