@@ -25,6 +25,9 @@ struct SojournCommand: AsyncParsableCommand {
                 name: "Look and act", subcommands: [SessionsCommand.self, ItemsCommand.self, StatsCommand.self]),
             CommandGroup(
                 name: "Maintenance",
-                subcommands: [CheckCommand.self, CleanupCommand.self, PartitionsCommand.self, BackupCommand.self]),
+                subcommands: [
+                    CheckCommand.self, CleanupCommand.self, PartitionsCommand.self, AdoptCommand.self,
+                    BackupCommand.self,
+                ]),
         ])
 }

@@ -13,6 +13,7 @@ enum Migration {
         ("V004_sql_api", PackageResources.V004_sql_api_sql),
         ("V005_journal", PackageResources.V005_journal_sql),
         ("V006_partitions", PackageResources.V006_partitions_sql),
+        ("V007_adoptions", PackageResources.V007_adoptions_sql),
     ]
 }
 

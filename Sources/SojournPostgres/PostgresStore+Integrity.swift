@@ -29,7 +29,7 @@ extension PostgresStore {
         }
     }
 
-    /// Rows whose session, user or item is missing, per foreign key of ours.
+    /// Rows whose session, user or item is missing, per foreign key of ours and of adopted tables (J9).
     private func orphans() async throws -> [IntegrityReport.Finding] {
         let keys = try await read(PostgresCall(Self.foreignKeys)).map { row in
             (child: try row.text(0), column: try row.text(1), parent: try row.text(2), key: try row.text(3))
@@ -54,23 +54,26 @@ extension PostgresStore {
 
     private static let time = PostgresStatement("SELECT clock_timestamp()")
 
-    /// Without those that a month has from the whole, as the whole is counted with its months. A kept month has two of its
-    /// own.
+    /// Which foreign keys `c` we answer for: those of our schema, and those of adopted tables in any other. A
+    /// partition's key that its parent has too is looked at there.
+    private static let ours = """
+        (c.connamespace = 'sojourn'::regnamespace OR c.confrelid = 'sojourn.session_master'::regclass)
+        """
+
     private static let foreignKeys = PostgresStatement(
         """
         SELECT DISTINCT c.conrelid::regclass::text, quote_ident(a.attname), c.confrelid::regclass::text, quote_ident(p.attname)
         FROM pg_constraint AS c
         JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
         JOIN pg_attribute AS p ON p.attrelid = c.confrelid AND p.attnum = c.confkey[1]
-        WHERE c.contype = 'f' AND c.connamespace = 'sojourn'::regnamespace AND cardinality(c.conkey) = 1
-            AND c.conparentid = 0
+        WHERE c.contype = 'f' AND \(ours) AND cardinality(c.conkey) = 1 AND c.conparentid = 0
         ORDER BY 1, 2
         """)
 
     private static let uncheckedKeys = PostgresStatement(
         """
-        SELECT conname::text FROM pg_constraint
-        WHERE contype = 'f' AND connamespace = 'sojourn'::regnamespace AND NOT convalidated
+        SELECT c.conname::text FROM pg_constraint AS c
+        WHERE c.contype = 'f' AND \(ours) AND NOT c.convalidated
         ORDER BY 1
         """)
 
@@ -79,7 +82,7 @@ extension PostgresStore {
         SELECT format('%s.%s', c.conrelid::regclass, a.attname)
         FROM pg_constraint AS c
         JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
-        WHERE c.contype = 'f' AND c.connamespace = 'sojourn'::regnamespace
+        WHERE c.contype = 'f' AND \(ours)
             AND NOT EXISTS (
                 SELECT 1 FROM pg_index AS i
                 WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1] AND i.indisvalid)
@@ -91,7 +94,11 @@ extension PostgresStore {
         SELECT i.indexrelid::regclass::text
         FROM pg_index AS i
         JOIN pg_class AS c ON c.oid = i.indrelid
-        WHERE c.relnamespace = 'sojourn'::regnamespace AND NOT (i.indisvalid AND i.indisready)
+        WHERE NOT (i.indisvalid AND i.indisready)
+            AND (c.relnamespace = 'sojourn'::regnamespace
+                OR EXISTS (
+                    SELECT 1 FROM pg_constraint
+                    WHERE conrelid = c.oid AND contype = 'f' AND confrelid = 'sojourn.session_master'::regclass))
         ORDER BY 1
         """)
 

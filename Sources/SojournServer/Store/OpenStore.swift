@@ -72,6 +72,17 @@ public struct OpenStore: Sendable {
         try await store.setSearchPath()
     }
 
+    /// The store by which tables of the same database are adopted (J9).
+    ///
+    /// - Throws: `SojournError` with code `notAvailable` on SQLite; what the store throws on opening.
+    public static func adopting(_ settings: Settings) async throws -> any AdoptionStore {
+        guard case .postgres(let database) = settings.database else {
+            throw SojournError(
+                .notAvailable, "SQLite holds no tables of others: `sojourn adopt` is for PostgreSQL (DATABASE_URL).")
+        }
+        return try await database.openDirectly()
+    }
+
     /// Copies the store as of one moment to a new file, checked, while it is in use.
     ///
     /// - Parameter progress: told the share that is done, 0 to 1.

@@ -9,7 +9,7 @@ extension PostgresSettings {
     ///
     /// - Throws: `SojournError`, with a hint about the provider where the database cannot be reached.
     func open(for purpose: OpenStore.Purpose) async throws -> PostgresStore {
-        do {
+        try await hinting {
             let store = PostgresStore(
                 try configuration(of: endpoint), direct: try directEndpoint.map { try configuration(of: $0) })
             if purpose == .making || (purpose == .serving && migratesAtStart) {
@@ -18,6 +18,24 @@ extension PostgresSettings {
                 try await store.checkTables()
             }
             return store
+        }
+    }
+
+    /// The store on this database by the direct way, where there is one: for what changes tables, which lasts.
+    ///
+    /// - Throws: As `open`.
+    func openDirectly() async throws -> PostgresStore {
+        try await hinting {
+            let store = PostgresStore(try configuration(of: directEndpoint ?? endpoint))
+            try await store.checkTables()
+            return store
+        }
+    }
+
+    /// Runs `body` with failures that name the setting, or what the provider wants.
+    private func hinting(_ body: () async throws -> PostgresStore) async throws -> PostgresStore {
+        do {
+            return try await body()
         } catch let error as SojournError where error.code == .storeUnavailable {
             guard let hint = endpoint.hint else { throw error }
             throw SojournError(.storeUnavailable, "\(error.message) \(hint)", underlying: error)

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresDriver
+public import Sojourn
+
+// A table is adopted while its applications go on writing it, in steps each of which can be the last before an interruption:
+//
+//   index     on session_id, CONCURRENTLY, for each partition; a foreign key without one makes every delete a scan
+//   filling   a session for each id that has none, in the order of the ids, a batch a transaction
+//   key       NOT VALID, for each partition: from here on no row can name a session that is not there
+//   closing   the ids once more, from the first: those that came in while the first pass was beyond them
+//   validate  for each partition, under SHARE UPDATE EXCLUSIVE, which stops no reader or writer; then the parent's key,
+//             which finds those of its partitions and looks at no row (PostgreSQL has no NOT VALID for parents before 18)
+//
+// Where it stands is read from the catalogue and from `sojourn.adoptions`. Locks that stop writers (the parent's index, the
+// keys) are waited for no longer than 50 ms at a time, since whoever comes after us waits as long.
+
+extension PostgresStore: AdoptionStore {
+    public func adopt(
+        _ survey: AdoptionSurvey, batch: Int, progress: @Sendable (AdoptionStep) -> Void
+    ) async throws -> Adoption {
+        precondition(batch > 0, "A batch has at least one session id.")
+        return try await answering {
+            let table = survey.table
+            if survey.isAdopted { return try await adoption(of: table) }
+            try await enter(survey)
+            for part in try await client.parts(of: table) where !part.isIndexed {
+                progress(.indexing(part.name))
+                if part.isParent {
+                    try await indexParent(part.name)
+                } else {
+                    // Two who begin at the same moment wait for each other, and PostgreSQL sends one of them back.
+                    try await repeating(until: .now + .hours(24)) { try await index(part.name) }
+                }
+            }
+            if try await adoption(of: table).state == .filling {
+                try await fill(table, batch) { progress(.filling($0)) }
+                for part in try await client.parts(of: table) where part.key == nil && !part.isParent {
+                    progress(.constraining(part.name))
+                    try await constrain(part.name)
+                }
+                _ = try await client.query(PostgresCall(Step.close, text: table))
+            }
+            try await fill(table, batch) { progress(.closing($0)) }
+            // The parent comes last.
+            for part in try await client.parts(of: table) where part.key?.isValidated != true {
+                progress(.validating(part.name))
+                try await part.isParent ? constrain(part.name) : validate(part)
+            }
+            _ = try await client.query(PostgresCall(Step.finish, text: table))
+            return try await adoption(of: table)
+        }
+    }
+
+    public func adoptions() async throws -> [Adoption] {
+        try await answering { try await read(PostgresCall(Step.adoptions)).map { try $0.adoption() } }
+    }
+
+    private func adoption(of table: String) async throws -> Adoption {
+        guard let adoption = try await adoptions().first(where: { $0.table == table }) else {
+            throw PostgresError(.unexpectedResult, "The table's adoption is gone.")
+        }
+        return adoption
+    }
+
+    /// Notes the adoption as begun, or where it goes on: behind the keys only where all of them stand.
+    private func enter(_ survey: AdoptionSurvey) async throws {
+        let isConstrained = try await client.parts(of: survey.table).allSatisfy { $0.isParent || $0.key != nil }
+        var arguments = PostgresArguments()
+        arguments.append(text: survey.table)
+        arguments.append(text: survey.order.kind.rawValue)
+        arguments.append(text: survey.order.sessionType.rawValue)
+        arguments.append(text: survey.order.timeZone)
+        arguments.append(bool: isConstrained)
+        _ = try await client.query(PostgresCall(Step.enter, arguments))
+    }
+
+    /// Gives every id from where the adoption stands its session.
+    private func fill(_ table: String, _ batch: Int, progress: @Sendable (Int) -> Void) async throws {
+        var arguments = PostgresArguments()
+        arguments.append(text: table)
+        arguments.append(int4: Int32(clamping: batch))
+        let call = PostgresCall(Step.batch, arguments)
+        var seen = try await adoption(of: table).seen
+        while true {
+            let rows = try await repeating(until: .now + .hours(1)) {
+                try await client.withTransaction(patience: .hours(1)) { try await $0.run(call) }
+            }
+            guard let found = try rows.first?.int(0) else {
+                throw PostgresError(.unexpectedResult, "A batch answered without a row.")
+            }
+            seen += found
+            progress(seen)
+            if found < batch { return }
+        }
+    }
+}
+
+// MARK: - Indexes and keys
+
+extension PostgresStore {
+    /// Makes the index while the table is in use.
+    private func index(_ table: String) async throws {
+        // Whoever makes an index holds this lock, as an interrupted run of ours still may: what is found after it lasts.
+        // It stops no reader or writer.
+        let wreck = try await client.withTransaction(patience: .hours(24)) {
+            transaction -> (isDone: Bool, name: String?) in
+            transaction.enqueue(PostgresCall(once: "LOCK TABLE \(table) IN SHARE UPDATE EXCLUSIVE MODE"))
+            let part = try await transaction.run(PostgresCall(AdoptedPart.statement, text: table)).first
+            let wreck = try await transaction.run(PostgresCall(Step.wreck, text: table)).first
+            return (try part?.adoptedPart().isIndexed == true, try wreck?.text(0))
+        }
+        if wreck.isDone { return }
+        if let name = wreck.name { try await runAlone("DROP INDEX CONCURRENTLY \(name)") }
+        try await runAlone("CREATE INDEX CONCURRENTLY ON \(table) (session_id)")
+    }
+
+    private func runAlone(_ sql: String) async throws {
+        _ = try await client.runAlone(PostgresCall(once: sql), patience: .hours(24))
+    }
+
+    /// Makes the index of a parent out of its partitions', which are all there.
+    private func indexParent(_ table: String) async throws {
+        try await briefly(table) { transaction in
+            _ = try await transaction.run(PostgresCall(once: "CREATE INDEX ON \(table) (session_id)"))
+        }
+    }
+
+    /// Adds the key: for new rows only, or, to a parent, out of its partitions' keys, which are all validated.
+    private func constrain(_ table: String) async throws {
+        try await briefly(table) { transaction in
+            // Somebody who adopts the same table may have been first.
+            let results = try await transaction.run([
+                PostgresCall(Step.lock), PostgresCall(AdoptedPart.statement, text: table),
+            ])
+            let parts = try results[1].map { try $0.adoptedPart() }
+            guard let part = parts.first(where: { $0.name == table }), part.key == nil else { return }
+            _ = try await transaction.run(
+                PostgresCall(
+                    once: """
+                        ALTER TABLE \(table)
+                            ADD FOREIGN KEY (session_id) REFERENCES sojourn.session_master (session_id)
+                            ON DELETE CASCADE \(part.isParent ? "" : "NOT VALID")
+                        """))
+        }
+    }
+
+    /// Has the key checked for the rows that were there before it.
+    private func validate(_ part: AdoptedPart) async throws {
+        guard let key = part.key else {
+            throw SojournError(
+                .storeUnavailable, "\(part.name) became a partition meanwhile: run the command again.")
+        }
+        try await client.withTransaction(patience: .hours(24)) { transaction in
+            _ = try await transaction.run(
+                PostgresCall(once: "ALTER TABLE \(part.name) VALIDATE CONSTRAINT \(key.name)"))
+        }
+    }
+
+    /// Runs `body` in a transaction that stops writers for milliseconds only: waits 50 ms for each lock, and comes back
+    /// later, for ten minutes.
+    private func briefly(
+        _ table: String, _ body: @Sendable (PostgresTransaction) async throws -> Void
+    ) async throws {
+        let deadline = ContinuousClock.now + .seconds(600)
+        var pause = 50
+        while true {
+            do {
+                return try await client.withTransaction(patience: .seconds(600)) { transaction in
+                    transaction.enqueue(PostgresCall(once: "SET LOCAL lock_timeout = '50ms'"))
+                    try await body(transaction)
+                }
+            } catch let error as PostgresError where ["55P03", "40P01"].contains(error.sqlState ?? "") {
+                guard .now < deadline else {
+                    throw SojournError(
+                        .storeUnavailable,
+                        """
+                        For ten minutes there was always a transaction that held \(table) or sojourn.session_master: \
+                        end the oldest of pg_stat_activity and run the command again, which goes on from here.
+                        """, underlying: error)
+                }
+                // Apart from others who retry, and rarer where the table is busy.
+                try await Task.sleep(for: .milliseconds(Int.random(in: pause / 2...pause)))
+                pause = min(pause * 2, 2000)
+            }
+        }
+    }
+}
+
+/// The statements of an adoption.
+private enum Step {
+    static let lock = PostgresStatement("SELECT pg_advisory_xact_lock(hashtext('sojourn'), hashtext('adopt'))")
+
+    /// An index on the session ids alone whose making was interrupted.
+    static let wreck = PostgresStatement(
+        """
+        SELECT format('%I.%I', n.nspname, x.relname)
+        FROM pg_index AS i
+        JOIN pg_class AS x ON x.oid = i.indexrelid
+        JOIN pg_namespace AS n ON n.oid = x.relnamespace
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = 'session_id' AND NOT a.attisdropped
+        WHERE i.indrelid = $1::regclass AND i.indkey[0] = a.attnum AND i.indnatts = 1 AND NOT i.indisvalid
+            AND NOT i.indisunique AND i.indpred IS NULL
+        LIMIT 1
+        """, [.text])
+
+    static let enter = PostgresStatement(
+        """
+        INSERT INTO sojourn.adoptions AS a (table_name, kind, session_type, time_zone, state)
+        VALUES ($1, $2, $3, $4, CASE WHEN $5 THEN 'closing' ELSE 'filling' END)
+        ON CONFLICT (table_name) DO UPDATE
+        SET kind = $2, session_type = $3, time_zone = $4, state = excluded.state,
+            after_id = CASE a.state WHEN excluded.state THEN a.after_id END,
+            sessions_seen = CASE a.state WHEN excluded.state THEN a.sessions_seen ELSE 0 END,
+            adopted_at = NULL, changed_at = sojourn.clock()
+        """, [.text, .text, .text, .text, .bool])
+
+    static let batch = PostgresStatement("SELECT seen, made FROM sojourn.adopt_batch($1, $2)", [.text, .int4])
+
+    static let close = PostgresStatement(
+        """
+        UPDATE sojourn.adoptions
+        SET state = 'closing', after_id = NULL, sessions_seen = 0, changed_at = sojourn.clock()
+        WHERE table_name = $1 AND state = 'filling'
+        """, [.text])
+
+    static let finish = PostgresStatement(
+        """
+        UPDATE sojourn.adoptions
+        SET state = 'adopted', changed_at = sojourn.clock(), adopted_at = sojourn.clock()
+        WHERE table_name = $1
+        """, [.text])
+
+    static let adoptions = PostgresStatement(
+        """
+        SELECT table_name, kind, state, sessions_seen, sessions_made, started_at, changed_at, adopted_at
+        FROM sojourn.adoptions
+        ORDER BY table_name
+        """)
+}
+
+extension PostgresRow {
+    /// A row of `Step.adoptions`.
+    fileprivate func adoption() throws -> Adoption {
+        guard let kind: JournalKind = try optionalName(1), let state: Adoption.State = try optionalName(2) else {
+            throw PostgresError(.unexpectedResult, "An adoption has no kind or state.")
+        }
+        return Adoption(
+            table: try text(0), kind: kind, state: state, seen: try int(3), made: try int(4),
+            startedAt: try time(5), changedAt: try time(6), adoptedAt: try optionalTime(7))
+    }
+}
