@@ -162,7 +162,7 @@ enum JournalSearchSuite {
             let findings = try await bench.store.integrity().findings.filter { finding in
                 kept.contains { finding.check.hasPrefix($0) }
             }
-            #expect(findings.allSatisfy(\.isGood))
+            #expect(findings.allSatisfy { $0.isGood })
         },
         example("Search: what comes after something deleted is found under its own name only") { bench in
             let first = try await bench.create()
