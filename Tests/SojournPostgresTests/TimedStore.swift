@@ -27,6 +27,11 @@ final class TimedStore: ForwardingStore, ItemStore, JournalStore {
             CREATE OR REPLACE FUNCTION sojourn.clock() RETURNS timestamptz LANGUAGE sql VOLATILE
             AS 'SELECT at FROM public.test_clock'
             """,
+            // What a server's keeper would have made by the time at which examples begin.
+            """
+            SELECT sojourn.add_month(('\(ManualClock.start.text)'::date + make_interval(months => ahead))::date)
+            FROM generate_series(0, 3) AS ahead
+            """,
         ] { try await database.run(statement) }
         stores = [
             try await RemoteStore(database.store(pooled: pooled)),
