@@ -91,8 +91,9 @@ struct Front: Sendable {
         guard configuration.accessLog != .off else { return }
         let level: Logger.Level =
             switch status.code {
+            // 501 tells a client what this store cannot do; nothing failed.
+            case 400..<500, 501: .info
             case 500...: .error
-            case 400...: .info
             default: configuration.accessLog == .all ? .info : .debug
             }
         guard logger.logLevel <= level else { return }

@@ -132,9 +132,11 @@ import Testing
 
     @Test("what the store cannot do is not available")
     func capabilities() async throws {
-        let api = APITester(store: BrokenStore(code: .storeUnavailable))
+        let log = LogCapture()
+        let api = APITester(store: BrokenStore(code: .storeUnavailable), logger: log.logger)
         let answer = try await api.send(.get, "/v1/items")
         #expect(answer.status == 501)
+        #expect(log.text.contains("info request") && !log.text.contains("error "), "nothing failed: \(log.text)")
         #expect(answer.code == "not_available_on_this_store")
         #expect(try await api.send(.get, "/metrics", token: APITester.key).status == 501)
         let measured = APITester { $0.metricsText = { "up 1\n" } }
