@@ -64,7 +64,7 @@ extension JournalKind {
         case .recommendations:
             .recommendations(
                 shopID: try row.optionalText(first),
-                recommendations: try JSONValue(parsing: try row.json(first + 1).utf8), count: try row.int(first + 2))
+                recommendations: try row.jsonValue(first + 1), count: try row.int(first + 2))
         case .feedback:
             .feedback(
                 type: try row.text(first), targetType: try row.optionalText(first + 1),
@@ -129,5 +129,15 @@ extension PostgresRow {
     func entryID(_ column: Int) throws -> EntryID {
         let (high, low) = try uuid(column)
         return EntryID(UUIDBytes(high: high, low: low))
+    }
+
+    /// JSON that somebody may have written in SQL, where numbers have no limit.
+    fileprivate func jsonValue(_ column: Int) throws -> JSONValue {
+        let text = try json(column)
+        do {
+            return try JSONValue(parsing: text.utf8)
+        } catch {
+            throw SojournError(.storeDamaged, "Stored JSON cannot be read.", underlying: error)
+        }
     }
 }

@@ -31,7 +31,7 @@ struct AppendOutcome: Sendable {
         /// The key was used for another body.
         case conflict
         /// The session has had another number of turns.
-        case behind
+        case miscounted
         /// The entries are there.
         case written
     }
@@ -44,6 +44,16 @@ struct AppendOutcome: Sendable {
     let userID: UserID?
     /// How many turns it had before.
     let turns: Int
+    /// For `repeated`: what the first call with the key wrote.
+    let kept: Kept?
+
+    /// What was kept of a call by its key.
+    struct Kept {
+        /// `KeptEntry`s.
+        let text: String
+        /// When the call was.
+        let at: Timestamp
+    }
 }
 
 extension PostgresStore {
@@ -52,7 +62,10 @@ extension PostgresStore {
     public func append(
         _ entries: [NewEntry], to access: SessionAccess, expectedTurns: Int?, idempotency: IdempotencyKey?
     ) async throws -> [JournalEntry] {
-        guard let kind = entries.first?.body.kind else { return [] }
+        guard let kind = entries.first?.body.kind else {
+            guard try await find([access])[0] != nil else { throw SojournError.noSession() }
+            return []
+        }
         let append = Append(
             id: access.id, digest: access.digest, entries: entries, expectedTurns: expectedTurns,
             idempotency: idempotency)
@@ -68,10 +81,10 @@ extension PostgresStore {
         switch outcome.verdict {
         case .refused: throw SojournError.noSession()
         case .conflict: throw SojournError.idempotencyConflict()
-        case .behind: throw SojournError.sequenceConflict(current: outcome.turns)
+        case .miscounted: throw SojournError.sequenceConflict(current: outcome.turns)
         case .repeated:
-            guard let key = append.idempotency else { return [] }
-            return try await firstAnswer(to: key)
+            guard let kept = outcome.kept else { return [] }
+            return try await answer(of: kept)
         case .written:
             // Of several equal calls in one row the first wrote; without a key the others bring ids that are taken.
             guard share.leaders == 0 || append.idempotency != nil else {
@@ -109,7 +122,9 @@ extension PostgresClient {
                 guard sorted.indices.contains(place) else { continue }
                 outcomes[sorted[place]] = AppendOutcome(
                     verdict: try row.name(1), at: try row.time(2),
-                    userID: try row.optionalText(3).map(UserID.init(stored:)), turns: try row.int(4))
+                    userID: try row.optionalText(3).map(UserID.init(stored:)), turns: try row.int(4),
+                    kept: isKeyed && !row.isNull(5)
+                        ? AppendOutcome.Kept(text: try row.json(5), at: try row.time(6)) : nil)
             }
             return outcomes
         }
@@ -164,11 +179,11 @@ extension Append {
             ), asked AS MATERIALIZED (
                 SELECT a.*, t.at, s.user_id, s.turn_count, s.\(kind.counter) AS before,
                     CASE
-                        WHEN NOT (sojourn.session_live(s, t.at) AND sojourn.session_opens(s, a.digest)) THEN 'refused'
+                        WHEN (sojourn.session_live(s, t.at) AND sojourn.session_opens(s, a.digest)) IS NOT TRUE THEN 'refused'
                         \(keyed ? keyedVerdicts : "")
-                        WHEN a.expected <> s.turn_count THEN 'behind'
+                        WHEN a.expected <> s.turn_count THEN 'miscounted'
                         ELSE 'written'
-                    END AS verdict
+                    END AS verdict\(keyed ? ", k.answer AS kept, k.created_at AS kept_at" : "")
                 FROM t
                 CROSS JOIN unnest($1, $2, $3, $4, $5, $6, $7\(keyed ? ", $\(next), $\(next + 1), $\(next + 2)" : ""))
                     WITH ORDINALITY AS a (
@@ -191,7 +206,7 @@ extension Append {
                 FROM asked AS a
                 WHERE s.session_id = a.session_id AND a.verdict = 'written'
             )\(keyed ? remembering : "")
-            SELECT place, verdict, at, user_id, turn_count FROM asked
+            SELECT place, verdict, at, user_id, turn_count\(keyed ? ", kept, kept_at" : "") FROM asked
             """
         return PostgresStatement(
             sql,

@@ -3,8 +3,8 @@
 internal import PostgresDriver
 public import Sojourn
 
-/// Pages of sessions' histories of one kind, read together.
-typealias Readings = Fold<Reading, Reading, [JournalEntry]?>
+/// Pages of sessions' histories of one kind, read together; each is read out of its rows by the caller who wants it.
+typealias Readings = Fold<Reading, Reading, [PostgresRow]?>
 
 /// A page of a session's history, wanted.
 struct Reading: Hashable, Sendable {
@@ -40,10 +40,10 @@ extension PostgresStore {
                 let reading = Reading(
                     id: access.id, digest: access.digest, from: query.from, to: query.to,
                     after: after.map { Reading.Place(at: $0.0, id: $0.1) }, most: page.limit + 1)
-                guard let read = try await readings[kind, on: lane(of: access.id)](reading).answer else {
+                guard let rows = try await readings[kind, on: lane(of: access.id)](reading).answer else {
                     throw SojournError.noSession()
                 }
-                found = read
+                found = try rows.map { try kind.read($0, from: 1) }
             } else {
                 found = try await search(kind, of: scope, query, after: after, most: page.limit + 1)
             }
@@ -135,13 +135,13 @@ extension PostgresClient {
             arguments.append(uuids: jobs.map { job in job.after.map { ($0.id.high, $0.id.low) } })
             arguments.append(int8s: jobs.map { Int64($0.most) })
             let found = try await query(PostgresCall(statement, arguments), lane: lane, retry: .ifInterrupted)
-            var pages = [[JournalEntry]?](repeating: nil, count: rows.count)
+            var pages = [[PostgresRow]?](repeating: nil, count: rows.count)
             for row in found {
                 let place = try row.int(0) - 1
                 guard jobs.indices.contains(place) else { continue }
                 // A history without entries is one row without an entry.
                 if pages[place] == nil { pages[place] = [] }
-                if !row.isNull(1) { pages[place]?.append(try kind.read(row, from: 1)) }
+                if !row.isNull(1) { pages[place]?.append(row) }
             }
             return pages
         }

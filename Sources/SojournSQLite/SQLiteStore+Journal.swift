@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Foundation
 internal import GRDB
 public import Sojourn
 
@@ -21,7 +20,7 @@ extension SQLiteStore: JournalStore {
             }
             row.record.noteWrite(at: now)
             try db.saveActivity(row, was: expiry)
-            if let key = idempotency { try db.remember(written, of: row.id, for: key, at: now) }
+            if let key = idempotency { try db.remember(entries, of: row.id, for: key, at: now) }
             return written
         }
     }
@@ -164,22 +163,6 @@ extension SessionRow {
 
 // MARK: - Idempotency
 
-/// What is kept of an entry to answer its key again; the rest stands in its row, which only `finish` changes.
-private struct KeptEntry: Codable {
-    /// The entry's id.
-    let id: String
-    /// Its kind.
-    let kind: JournalKind
-    /// For a turn that was written without a response: what its extra was then.
-    let openExtra: String?
-
-    init(_ entry: JournalEntry) {
-        id = entry.id.description
-        kind = entry.body.kind
-        if case .conversation(_, nil, let extra) = entry.body { openExtra = extra.text } else { openExtra = nil }
-    }
-}
-
 extension Database {
     /// What the first call with this key was answered, though a turn was finished since; nil where there was no call
     /// within 24 h.
@@ -187,35 +170,27 @@ extension Database {
         let kept = try first(
             "SELECT body_digest, answer FROM idempotency_keys WHERE scope = ? AND created_at > ?",
             [.blob(key.scope), .time(now - IdempotencyKey.keptFor)]
-        ) { (body: $0.optionalBytes(0), answer: Data($0.text(1).utf8)) }
+        ) { (body: $0.optionalBytes(0), answer: $0.text(1)) }
         guard let kept else { return nil }
         guard kept.body == key.body else { throw SojournError.idempotencyConflict() }
-        guard let answer = try? JSONDecoder().decode([KeptEntry].self, from: kept.answer) else {
-            throw SojournError(.storeDamaged, "The answer to an idempotency key could not be read.")
-        }
         // An entry that was erased since is left out.
-        return try answer.compactMap(asWritten)
-    }
-
-    private func asWritten(_ kept: KeptEntry) throws -> JournalEntry? {
-        guard let id = EntryID(kept.id) else { return nil }
-        let sql = "SELECT \(kept.kind.columns) FROM \(kept.kind.table) WHERE id = ?"
-        guard var entry = try first(sql, [.uuid(id.uuid)], kept.kind.read) else { return nil }
-        if let extra = kept.openExtra, case .conversation(let input, _, _) = entry.body {
-            entry.body = .conversation(input: input, response: nil, extra: JSONDocument(stored: extra))
+        return try KeptEntry.parse(kept.answer).compactMap { kept in
+            guard let id = kept.entryID else { return nil }
+            let kind = kept.kind
+            let stored = try first(
+                "SELECT \(kind.columns) FROM \(kind.table) WHERE id = ?", [.uuid(id.uuid)], kind.read)
+            return stored.map(kept.asWritten)
         }
-        return entry
     }
 
     /// Keeps the answer to a key; one that is past its 24 h gives way.
     fileprivate func remember(
-        _ entries: [JournalEntry], of session: SessionID, for key: IdempotencyKey, at now: Timestamp
+        _ entries: [NewEntry], of session: SessionID, for key: IdempotencyKey, at now: Timestamp
     ) throws {
-        let answer = String(decoding: try JSONEncoder().encode(entries.map(KeptEntry.init)), as: UTF8.self)
         try run(
             """
             INSERT OR REPLACE INTO idempotency_keys (scope, body_digest, session_id, created_at, answer)
             VALUES (?, ?, ?, ?, ?)
-            """, [.blob(key.scope), .blob(key.body), .id(session), .time(now), .text(answer)])
+            """, [.blob(key.scope), .blob(key.body), .id(session), .time(now), .text(try KeptEntry.text(entries))])
     }
 }

@@ -118,6 +118,14 @@ struct JournalTests {
                 """) == 1)
         #expect(try await count(database, "sojourn.recommendations_log WHERE recommendation_count = 2") == 1)
         #expect(try await database.run("SELECT sojourn.end_session('\(session)')").first?.bool(0) == true)
+        // Workers are late at times: what they write is kept, and the session stays ended.
+        try await database.run(
+            "INSERT INTO sojourn.user_feedback (session_id, feedback_type, rating) VALUES ('\(session)', 'stars', 4)")
+        #expect(
+            try await count(
+                database,
+                "sojourn.session_master WHERE feedback_count = 2 AND session_end IS NOT NULL AND last_activity <= session_end"
+            ) == 1)
         #expect(try await database.run("SELECT sojourn.clean_inactive_sessions()").first?.int(0) == 0)
         #expect(try await database.run("SELECT sojourn.delete_old_sessions(30)").first?.int(0) == 0)
         #expect(try await database.run("SELECT sojourn.delete_old_sessions(0)").first?.int(0) == 1)

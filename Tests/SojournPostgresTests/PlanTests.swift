@@ -21,7 +21,15 @@ struct PlanTests {
                 now() + (n % 1440 - 10) * interval '1 minute', CASE WHEN n % 1000 = 0 THEN now() END
             FROM generate_series(1, 100000) AS n
             """)
+        try await database.run(
+            """
+            INSERT INTO sojourn.idempotency_keys (scope, body_digest, session_id, created_at, answer)
+            SELECT decode(lpad(to_hex(n), 64, '0'), 'hex'), '', lpad(to_hex(n), 32, '0')::uuid,
+                now() - n * interval '1 second', '[]'
+            FROM generate_series(1, 20000) AS n
+            """)
         try await database.run("ANALYZE sojourn.session_master")
+        try await database.run("ANALYZE sojourn.idempotency_keys")
         try await database.run("ANALYZE sojourn.users")
         return database
     }
@@ -100,22 +108,28 @@ struct PlanTests {
             LIMIT 1001
             """)
         expectIndex("session_master_pkey", in: lap)
-        let graces = try await plan(
-            """
-            SELECT session_id FROM sojourn.session_master
-            WHERE previous_until IS NOT NULL AND previous_until <= now()
-            ORDER BY previous_until
-            LIMIT 1000
-            FOR UPDATE SKIP LOCKED
-            """)
-        expectIndex("session_grace", in: graces)
+    }
+
+    @Test(
+        "what the sweep clears away goes by time",
+        arguments: [
+            ("erase_graces", "session_grace", "previous_until"),
+            ("forget_keys", "idempotency_keys_created", "created_at"),
+        ])
+    func clearing(_ function: String, index: String, column: String) async throws {
+        let source = try await Self.database.value.run(
+            "SELECT prosrc FROM pg_proc WHERE oid = 'sojourn.\(function)'::regproc"
+        ).first?.text(0)
+        let plan = try await plan(try #require(source).replacing("p_rows", with: "100"))
+        #expect(plan.contains { $0.contains(index) }, "\(plan.joined(separator: "\n"))")
+        // An index that only gives the order is read to its end where nothing is to be cleared away.
+        #expect(plan.contains { $0.contains("Index Cond: (\(column) <= ") }, "\(plan.joined(separator: "\n"))")
     }
 
     @Test(
         "the sweep's functions run those very statements",
         arguments: [
-            "ORDER BY expiry_hour, session_id", "ORDER BY session_end", "ORDER BY previous_until",
-            "coalesce(epoch, 0) <> user_epoch",
+            "ORDER BY expiry_hour, session_id", "ORDER BY session_end", "coalesce(epoch, 0) <> user_epoch",
         ])
     func sweepSource(_ clause: String) async throws {
         let sources = try await Self.database.value.run(

@@ -10,6 +10,30 @@ import Testing
 struct SQLAPITests {
     private func text(_ rows: PostgresRows) throws -> String { try #require(rows.first).text(0) }
 
+    /// What a session's token may do beside being validated.
+    private static let verbs: [@Sendable (PostgresStore, SessionAccess) async throws -> Void] = [
+        { store, access in
+            let turn = NewEntry(
+                id: EntryID(UUIDBytes(high: 1, low: 1)), at: nil,
+                body: .conversation(input: "q", response: nil, extra: .empty))
+            _ = try await store.append([turn], to: access, expectedTurns: nil, idempotency: nil)
+        },
+        { store, access in
+            _ = try await store.history(
+                .conversations, of: .session(access), HistoryQuery(), page: PageRequest())
+        },
+        { store, access in
+            _ = try await store.history(
+                .conversations, of: .session(access), HistoryQuery(text: "q"), page: PageRequest())
+        },
+        { store, access in
+            _ = try await store.finish(
+                EntryID(UUIDBytes(high: 1, low: 1)), of: access, response: "r", extra: .empty, expectedTurns: nil)
+        },
+        { store, access in _ = try await store.add([1], to: access, holdMax: 10) },
+        { store, access in if try await store.end([access]) == [false] { throw SojournError.noSession() } },
+    ]
+
     @Test("a session begun in SQL is live, noted, and opened by the first token that a service issues")
     func begun() async throws {
         let database = try await ScratchDatabase()
@@ -26,6 +50,10 @@ struct SQLAPITests {
 
         let digest = SecretDigest(bytes: [UInt8](repeating: 9, count: 32))
         #expect(try await store.validate(.digest(id, digest)) == nil)
+        for verb in Self.verbs {
+            await #expect(throws: SojournError.self) { try await verb(store, .digest(id, digest)) }
+        }
+        #expect(try await store.find([.trusted(id, as: .service)])[0]?.session.turnCount == 0)
         _ = try await store.issueSecret(.trusted(id, as: .service), digest: digest)
         #expect(try await store.validate(.digest(id, digest))?.requestCount == 1)
     }

@@ -55,11 +55,11 @@ public enum JournalBody: Sendable, Hashable {
         }
     }
 
-    /// Whether `text` stands in a turn's input or response, letter case ignored. False for other kinds.
+    /// Whether `text` stands in a turn's input or response, compared by `HistoryQuery.searchKey`. False for other kinds.
     public func contains(_ text: String) -> Bool {
         guard case .conversation(let input, let response, _) = self else { return false }
-        let sought = text.lowercased()
-        return input.lowercased().contains(sought) || response?.lowercased().contains(sought) == true
+        let sought = Array(HistoryQuery.searchKey(text).utf8)
+        return [input, response ?? ""].contains { Array(HistoryQuery.searchKey($0).utf8).contains(sought) }
     }
 }
 

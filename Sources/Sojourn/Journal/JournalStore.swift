@@ -57,18 +57,18 @@ public struct HistoryQuery: Sendable, Hashable {
         self.text = text
     }
 
-    /// What stores look texts up by: lower case, composed characters (NFC). Where `matches` finds a text in another, the
-    /// one's key stands in the other's.
+    /// A text as searches compare it, scalar by scalar: in lower case, with one small sigma, and composed (NFC).
     public static func searchKey(_ text: String) -> String {
         // Lower case first: some letters' lower case is not composed.
         let lower = text.lowercased()
-        return lower.utf8.allSatisfy { $0 < 0x80 } ? lower : lower.precomposedStringWithCanonicalMapping
+        guard !lower.utf8.allSatisfy({ $0 < 0x80 }) else { return lower }
+        return lower.replacing("ς", with: "σ").precomposedStringWithCanonicalMapping
     }
 
     /// Whether the query lets an entry pass.
     public func matches(_ entry: JournalEntry) -> Bool {
         (from.map { entry.at >= $0 } ?? true) && (to.map { entry.at < $0 } ?? true)
-            && (text.map(entry.body.contains) ?? true)
+            && (text.map { entry.body.contains($0) } ?? true)
     }
 }
 

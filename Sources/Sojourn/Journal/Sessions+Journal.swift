@@ -34,12 +34,11 @@ extension Sessions {
             throw SojournError(.invalidInput, "Must all be of one kind.", field: "entries")
         }
         let now = clock.now
-        var entries: [NewEntry] = []
         for (index, draft) in drafts.enumerated() {
             try check(draft, now: now, at: drafts.count == 1 ? "" : "[\(index)].")
-            let id = EntryID(UUIDBytes(version7At: draft.at ?? now, random: random))
-            entries.append(NewEntry(id: id, at: draft.at, body: draft.body))
         }
+        let ids = ids(at: drafts.map { $0.at ?? now })
+        let entries = zip(drafts, ids).map { NewEntry(id: $1, at: $0.at, body: $0.body) }
         return try await store.append(entries, to: access, expectedTurns: expectedTurns, idempotency: idempotency)
     }
 
@@ -72,6 +71,14 @@ extension Sessions {
         try limits.check(text: query.text, field: "q", bytesMax: 800)
         try check(query, of: scope)
         return try await store.history(kind, of: scope, query, page: page)
+    }
+
+    /// New ids for entries of these times. Histories go by time, then id: entries of one time stay in the order given.
+    private func ids(at times: [Timestamp]) -> [EntryID] {
+        var ids = times.map { EntryID(UUIDBytes(version7At: $0, random: random)) }
+        let order = times.indices.sorted { (times[$0], $0) < (times[$1], $1) }
+        for (place, id) in zip(order, ids.sorted { $0.uuid < $1.uuid }) { ids[place] = id }
+        return ids
     }
 
     private var journalStore: any JournalStore {

@@ -1,6 +1,35 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The journal (J1–J5, J7): what happened in sessions. Turns stand in one table a month, the other three kinds in one each.
 
+-- A rule that is NULL refuses in a WHERE alone: this one is never NULL.
+CREATE OR REPLACE FUNCTION sojourn.session_opens(s sojourn.session_master, digest bytea) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT digest IS NULL OR coalesce(s.secret_digest = digest, false) $$;
+
+-- An interval added to a time is STABLE, and a function that says less than its body is not inlined: it was parsed anew by
+-- every statement.
+ALTER FUNCTION sojourn.session_renewed(sojourn.session_master, timestamptz) STABLE;
+
+-- By one reading of the clock, so that the index serves: clock() is VOLATILE.
+CREATE OR REPLACE FUNCTION sojourn.erase_graces(p_rows integer) RETURNS integer
+    LANGUAGE sql VOLATILE
+    AS $$
+        WITH over AS (
+            SELECT session_id FROM sojourn.session_master
+            WHERE previous_until <= (SELECT sojourn.clock())
+            ORDER BY previous_until
+            LIMIT p_rows
+            FOR UPDATE SKIP LOCKED
+        ), erased AS (
+            UPDATE sojourn.session_master AS s
+            SET previous_digest = NULL, previous_until = NULL, successor_sealed = NULL
+            FROM over
+            WHERE s.session_id = over.session_id
+            RETURNING 1
+        )
+        SELECT count(*)::integer FROM erased
+    $$;
+
 -- How many entries a session was given, by kind, and the span of time that its turns lie in: where "the last N" are sought.
 ALTER TABLE sojourn.session_master
     ADD COLUMN interaction_count    bigint NOT NULL DEFAULT 0,
@@ -29,7 +58,7 @@ CREATE TABLE sojourn.user_interactions (
     id               uuid        NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
     session_id       uuid        NOT NULL REFERENCES sojourn.session_master (session_id) ON DELETE CASCADE,
     user_id          text,
-    created_at       timestamptz NOT NULL DEFAULT sojourn.clock(),
+    created_at       timestamptz NOT NULL DEFAULT sojourn.clock() CHECK (isfinite(created_at)),
     seq              bigint      NOT NULL,
     interaction_type text        NOT NULL,
     data             jsonb       NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object')
@@ -42,7 +71,7 @@ CREATE TABLE sojourn.recommendations_log (
     id                   uuid        NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
     session_id           uuid        NOT NULL REFERENCES sojourn.session_master (session_id) ON DELETE CASCADE,
     user_id              text,
-    created_at           timestamptz NOT NULL DEFAULT sojourn.clock(),
+    created_at           timestamptz NOT NULL DEFAULT sojourn.clock() CHECK (isfinite(created_at)),
     seq                  bigint      NOT NULL,
     shop_id              text,
     recommendations      jsonb       NOT NULL CHECK (jsonb_typeof(recommendations) = 'array'),
@@ -56,7 +85,7 @@ CREATE TABLE sojourn.user_feedback (
     id                   uuid             NOT NULL PRIMARY KEY DEFAULT gen_random_uuid(),
     session_id           uuid             NOT NULL REFERENCES sojourn.session_master (session_id) ON DELETE CASCADE,
     user_id              text,
-    created_at           timestamptz      NOT NULL DEFAULT sojourn.clock(),
+    created_at           timestamptz      NOT NULL DEFAULT sojourn.clock() CHECK (isfinite(created_at)),
     seq                  bigint           NOT NULL,
     feedback_type        text             NOT NULL,
     feedback_target_type text,
@@ -131,19 +160,26 @@ CREATE TRIGGER count_recommendations BEFORE INSERT ON sojourn.recommendations_lo
     FOR EACH ROW WHEN (NEW.recommendation_count IS NULL AND jsonb_typeof(NEW.recommendations) = 'array')
     EXECUTE FUNCTION sojourn.count_recommendations();
 
--- What a search looks through: input and response in lower case and composed form (NFC), whatever the database's locale, and
--- between them a character that no search holds.
+-- A text as searches compare it: in lower case and composed form (NFC), whatever the database's locale, and with one small
+-- sigma. What is ASCII alone, and so as long in bytes as in characters, is composed already: that is most of the cost.
+CREATE FUNCTION sojourn.search_key(text text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+        SELECT CASE WHEN octet_length(text) = char_length(text) THEN lower(text COLLATE "C") COLLATE "und-x-icu"
+            ELSE replace(lower(normalize(text, NFC) COLLATE "und-x-icu"), 'ς', 'σ') END
+    $$;
+
+-- What a search looks through: input and response, and between them a character that no search holds.
 CREATE FUNCTION sojourn.turn_text(input text, response text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT lower(normalize(input || chr(31) || coalesce(response, ''), NFC) COLLATE "und-x-icu") $$;
+    AS $$ SELECT sojourn.search_key(input) || chr(31) || sojourn.search_key(coalesce(response, '')) $$;
 
 -- The pattern that finds a text anywhere in `turn_text`.
 CREATE FUNCTION sojourn.search_pattern(sought text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
         SELECT '%' || replace(replace(replace(
-            lower(normalize(replace(sought, chr(31), ''), NFC) COLLATE "und-x-icu"),
-            '\', '\\'), '%', '\%'), '_', '\_') || '%'
+            sojourn.search_key(replace(sought, chr(31), '')), '\', '\\'), '%', '\%'), '_', '\_') || '%'
     $$;
 
 -- Searches of three characters or more go by trigrams where the extension may be had; elsewhere they scan.
@@ -172,7 +208,7 @@ CREATE FUNCTION sojourn.forget_keys(p_rows integer) RETURNS integer
     AS $$
         WITH over AS (
             SELECT scope FROM sojourn.idempotency_keys
-            WHERE created_at <= sojourn.clock() - interval '24 hours'
+            WHERE created_at <= (SELECT sojourn.clock()) - interval '24 hours'
             ORDER BY created_at
             LIMIT p_rows
             FOR UPDATE SKIP LOCKED

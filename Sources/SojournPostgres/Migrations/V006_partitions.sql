@@ -234,5 +234,6 @@ BEGIN
         ON sojourn.recommendations_log TO sojourn_app;
     GRANT INSERT (id, session_id, user_id, created_at, feedback_type, feedback_target_type, feedback_target_id, rating, comment)
         ON sojourn.user_feedback TO sojourn_app;
-    GRANT EXECUTE ON FUNCTION sojourn.turn_text(text, text), sojourn.search_pattern(text) TO sojourn_app;
+    GRANT EXECUTE ON FUNCTION sojourn.search_key(text), sojourn.turn_text(text, text), sojourn.search_pattern(text)
+        TO sojourn_app;
 END $$;

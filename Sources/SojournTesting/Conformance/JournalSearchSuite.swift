@@ -74,6 +74,20 @@ enum JournalSearchSuite {
             }
             #expect(try await bench.search("김치는").isEmpty)
         },
+        example("Search: texts are compared character by character, in small letters, of any script") { bench in
+            let visitor = try await bench.create()
+            let texts = ["สวัสดี", "ΜΟΥΣΑΚΑΣ", "ο δρόμος", "👍🏽👍🏽👍🏽", "Straße", "ÉCLAIR"]
+            for text in texts { _ = try await bench.append([bench.turn(text)], to: visitor.access) }
+            let wanted: KeyValuePairs = [
+                "สวัสด": 0, "μους": 1, "ΜΟΥΣΑΚΑς": 1, "ΔΡΌΜΟΣ": 2, "δρόμοσ": 2, "👍🏽👍": 3, "straß": 4, "éclair": 5,
+                "e\u{301}clair": 5,
+            ]
+            for (sought, index) in wanted {
+                #expect(try await bench.search(sought).map(\.input) == [texts[index]], "\(sought)")
+                let found = try await bench.history(visitor, query: HistoryQuery(text: sought))
+                #expect(found.map(\.input) == [texts[index]], "\(sought)")
+            }
+        },
         example("Search: one and two characters are sought within a session") { bench in
             let (visitor, other) = (try await bench.create(), try await bench.create())
             let texts = ["김치가 있어요", "두부가 있어요", "물"]

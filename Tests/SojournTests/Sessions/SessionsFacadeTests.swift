@@ -215,6 +215,22 @@ struct SessionsFacadeTests {
         #expect(try await sessions.history(.conversations, of: .session(access)).items.isEmpty)
     }
 
+    @Test("entries of one call are read back in the order given, whatever their times")
+    func order() async throws {
+        let access = SessionAccess.token(try await sessions.create().token)
+        let days = [0, 2, 0, 0, 1, 1, 0, 2, 0, 0, 1, 0]
+        let drafts = days.enumerated().map { number, day in
+            EntryDraft(
+                .conversation(input: "\(number)", response: nil, extra: .empty),
+                at: day == 0 ? nil : clock.now - .days(day))
+        }
+        let written = try await sessions.append(drafts, to: access)
+        #expect(written.map(\.seq) == Array(1...12))
+        let read = try await sessions.history(.conversations, of: .session(access)).items
+        let wanted = [2, 1, 0].flatMap { day in written.indices.filter { days[$0] == day } }
+        #expect(read.reversed().map(\.id) == wanted.map { written[$0].id })
+    }
+
     @Test("an error shows clients its message, and logs its cause and place")
     func errors() {
         let error = SojournError(.invalidInput, "Must be so.", field: "f", underlying: SojournError.noEntry())
