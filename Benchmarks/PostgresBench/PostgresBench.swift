@@ -89,9 +89,9 @@ struct PostgresBench {
                 precondition(held.count == 20, "Every session listed holds 20 items.")
             }
         case "append":
-            return { caller, random in
+            return { caller, _ in
                 let turn = NewEntry(
-                    id: EntryID(UUIDBytes(high: random.next(), low: random.next())), at: nil,
+                    id: EntryID(UUIDBytes(version7At: SystemWallClock().now, random: .system)), at: nil,
                     body: .conversation(input: Turn.input, response: Turn.response, extra: .empty))
                 _ = try await store.append(
                     [turn], to: .digest(id(caller), digest), expectedTurns: nil, idempotency: nil)

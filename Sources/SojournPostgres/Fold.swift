@@ -175,6 +175,8 @@ final class Fold<Job: Hashable & Sendable, Key: Hashable & Sendable, Answer: Sen
     private func flyAll() async {
         while let flight = takeFlight() {
             await settle(flight)
+            // Whoever was answered may come again at once: aboard the next flight, not the one after it.
+            await Task.yield()
         }
     }
 

@@ -11,6 +11,7 @@ public struct PostgresStatement: Sendable, Hashable {
         let types: [PostgresType]
         let isPrepared: Bool
         let hash: Int
+        let containsNUL: Bool
 
         init(sql: String, types: [PostgresType], isPrepared: Bool) {
             self.sql = sql
@@ -20,6 +21,7 @@ public struct PostgresStatement: Sendable, Hashable {
             hasher.combine(sql)
             hasher.combine(types)
             hash = hasher.finalize()
+            containsNUL = sql.utf8.contains(0)
         }
     }
 
@@ -40,6 +42,9 @@ public struct PostgresStatement: Sendable, Hashable {
     public var types: [PostgresType] { content.types }
     /// Whether a connection keeps it prepared after the first use.
     public var isPrepared: Bool { content.isPrepared }
+
+    /// Whether the text cannot be sent.
+    var containsNUL: Bool { content.containsNUL }
 
     public static func == (one: Self, other: Self) -> Bool {
         one.content === other.content
@@ -85,7 +90,7 @@ extension PostgresCall {
             return PostgresError(
                 .invalidArgument, "A statement takes at most \(Self.argumentsMax) arguments, not \(arguments.count).")
         }
-        if statement.sql.utf8.contains(0) {
+        if statement.containsNUL {
             return PostgresError(.invalidArgument, "The statement's text contains a NUL character.")
         }
         return nil
