@@ -119,7 +119,8 @@ let package = Package(
             name: "PostgresBench",
             dependencies: ["BenchLoad", "PostgresDriver", "Sojourn", "SojournPostgres", .logging],
             path: "Benchmarks/PostgresBench", swiftSettings: strict),
-        .testTarget(name: "SojournTests", dependencies: ["Sojourn", "SojournTesting"], swiftSettings: strict),
+        .testTarget(
+            name: "SojournTests", dependencies: ["Sojourn", "SojournTesting", .logging], swiftSettings: strict),
         .testTarget(
             name: "SojournSQLiteTests", dependencies: ["Sojourn", "SojournSQLite", "SojournTesting", .grdb],
             swiftSettings: strict),

@@ -22,6 +22,16 @@ enum PostgresFailure {
 
     private static func meaning(of error: PostgresError) -> (SojournError.Code, String) {
         switch error.code {
+        case .server where error.isMissingMonth:
+            (.storeUnavailable, "The month of a turn is missing: was it retired just now? Try again in a moment.")
+        case .server where error.isOddMonth:
+            (
+                .storeDamaged,
+                """
+                \(error.table ?? "A partition") does not span its whole month (UTC), or holds turns of another: detach and \
+                rename it, call sojourn.add_month() for the months of its turns, and insert them into sojourn.conversations.
+                """
+            )
         case .server: meaning(ofState: error.sqlState ?? "")
         case .invalidArgument:
             (.invalidInput, "The text contains a NUL character (U+0000), which PostgreSQL cannot store.")
@@ -55,7 +65,10 @@ enum PostgresFailure {
         case "55P03":
             (
                 .storeUnavailable,
-                "The database's tables are locked, or the month is being retired. Is a transaction open for long?"
+                """
+                The database's tables are locked, or the month is being retired. pg_stat_activity shows the oldest \
+                transaction (ORDER BY xact_start): end it, or try again later.
+                """
             )
         case _ where state.hasPrefix("XX"):
             (.storeDamaged, "The database reports damage. Stop the servers and look at PostgreSQL's log.")

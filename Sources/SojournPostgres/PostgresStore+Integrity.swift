@@ -141,6 +141,7 @@ extension IntegrityReport.Finding {
         let milliseconds = ahead.microseconds / 1000
         return Self(
             check: "clock", isGood: abs(milliseconds) <= 500,
-            detail: "the database's is \(milliseconds) ms ahead of this machine's")
+            detail:
+                "the database's is \(abs(milliseconds)) ms \(milliseconds < 0 ? "behind" : "ahead of") this machine's")
     }
 }

@@ -76,22 +76,25 @@ extension PostgresStore {
         }
     }
 
-    /// Makes the months that these times lie in, each in a transaction of its own, again and again where somebody holds
-    /// the locks.
+    /// Makes the months that these times lie in, each in a transaction of its own, again and again, less and less often,
+    /// where somebody holds the locks.
     private func addMonths(of times: [Timestamp?], until deadline: ContinuousClock.Instant) async throws {
         var arguments = PostgresArguments()
         arguments.append(microseconds: times.map { $0?.microseconds })
         for day in try await read(PostgresCall(Self.months, arguments)).map({ try $0.text(0) }) {
             var month = PostgresArguments()
             month.append(text: day)
+            var rests = Rests()
             while true {
                 do {
                     _ = try await client.withTransaction(until: deadline) {
                         try await $0.run(PostgresCall(Self.monthMaking, month))
                     }
                     break
-                } catch let error as PostgresError where error.isLockBusy && .now < deadline {
-                    try await Task.sleep(for: .microseconds(Int64.random(in: 5000...100_000)))
+                } catch let error as PostgresError where error.isLockBusy {
+                    let next = ContinuousClock.now + rests.next()
+                    guard next < deadline else { throw error }
+                    try await Task.sleep(until: next, clock: .continuous)
                 }
             }
         }
@@ -109,6 +112,11 @@ extension PostgresStore {
 extension PostgresError {
     /// Whether no partition takes the row: a violated check without a name (ExecFindPartition).
     var isMissingMonth: Bool { sqlState == "23514" && constraint == nil && table == "conversations" }
+    /// Whether the months are not whole ones: somebody made one with other bounds (42P17, which `add_month` and PostgreSQL
+    /// raise), or one that was kept holds turns of others.
+    var isOddMonth: Bool {
+        sqlState == "42P17" || sqlState == "23514" && constraint == nil && table?.hasPrefix("conversations_") == true
+    }
     /// Whether a lock was not to be had in the time given, or two waited for each other.
     var isLockBusy: Bool { outcome == .nothingHappened && ["55P03", "40P01"].contains(sqlState) }
 }

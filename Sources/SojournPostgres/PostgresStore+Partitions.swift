@@ -14,8 +14,8 @@ extension PostgresStore: PartitionStore {
             guard let now = try rows.first?.time(0) else {
                 throw PostgresError(.unexpectedResult, "The database did not tell the time.")
             }
-            // Where there is no partition at all, the time stands alone.
-            return PartitionStatus(now: now, partitions: try rows.filter { !$0.isNull(1) }.map { try Partition($0) })
+            // Where there is no partition at all, the time stands alone; one that was dropped meanwhile has no size.
+            return PartitionStatus(now: now, partitions: try rows.filter { !$0.isNull(6) }.map { try Partition($0) })
         }
     }
 
@@ -36,11 +36,20 @@ extension PostgresStore: PartitionStore {
     }
 
     public func tidyPartitions() async throws {
-        try await answering {
-            for chore in [Self.refresh, Self.cleaning] {
+        let chores = [
+            (Self.refresh, "recent_conversations was not brought up to date"),
+            (Self.cleaning, "the search indexes were not brought up to date"),
+        ]
+        var failure: SojournError?
+        for (chore, failing) in chores {
+            do {
                 try await keeping.withTransaction(patience: .seconds(600)) { _ = try await $0.run(PostgresCall(chore)) }
+            } catch {
+                let reason = PostgresFailure.map(error)
+                failure = failure ?? SojournError(reason.code, "\(failing). \(reason.message)", underlying: error)
             }
         }
+        if let failure { throw failure }
     }
 
     public func leadingPartitions(_ body: @Sendable () async throws -> Void) async throws -> Bool {

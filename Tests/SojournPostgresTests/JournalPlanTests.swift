@@ -55,6 +55,11 @@ struct JournalPlanTests {
             transaction.enqueue(PostgresCall(once: "DEALLOCATE tried"))
             return try rows.map { try $0.text(0) }
         }
+        return touched(lines)
+    }
+
+    /// The months that an executed plan read, and the plan.
+    private func touched(_ lines: [String]) -> (touched: Set<String>, plan: String) {
         let touched = lines.filter { $0.contains(" on conversations_") && !$0.contains("never executed") }
             .compactMap { $0.firstMatch(of: /conversations_\d{4}_\d{2}/).map { String($0.output) } }
         return (Set(touched), lines.joined(separator: "\n"))
@@ -96,6 +101,19 @@ struct JournalPlanTests {
             types: Self.searchTypes,
             "'2023-01-01', '2025-06-15', NULL, NULL, 50, 'mina'")
         #expect(touched == ["conversations_2025_06"], "\(plan)")
+    }
+
+    @Test("the view of the last week is made from its months alone (J7)")
+    func lastWeek() async throws {
+        let database = try await Self.database.value
+        let rows = try await database.run(
+            "SELECT sojourn.clock(), pg_get_viewdef('sojourn.recent_conversations'::regclass)")
+        let row = try #require(rows.first)
+        let now = try row.time(0)
+        let lines = try await database.run("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) \(try row.text(1))")
+        let (touched, plan) = touched(try lines.map { try $0.text(0) })
+        #expect(touched.contains(PartitionMonth(of: now).table), "\(plan)")
+        #expect(touched.allSatisfy { $0 >= PartitionMonth(of: now - .days(7)).table }, "\(plan)")
     }
 
     @Test("a search of everybody's turns goes by trigrams")

@@ -69,6 +69,56 @@ struct JournalTests {
         }
     }
 
+    @Test("a month that somebody made with other bounds is told of, and mended as told")
+    func otherBounds() async throws {
+        let database = try await ScratchDatabase()
+        let store = try database.store()
+        defer { store.close() }
+        // Midnights of Seoul.
+        try await database.run(
+            """
+            CREATE TABLE sojourn.conversations_2031_05 PARTITION OF sojourn.conversations
+            FOR VALUES FROM ('2031-05-01 00:00+09') TO ('2031-06-01 00:00+09')
+            """)
+        let session = try await begin(database)
+        func write(_ time: String) async throws {
+            let turn = turn(at: Timestamp(time))
+            _ = try await store.append([turn], to: session, expectedTurns: nil, idempotency: nil)
+        }
+        func refused() async {
+            let error = await #expect(throws: SojournError.self) { try await write("2031-05-31T20:00:00Z") }
+            #expect(error?.code == .storeDamaged)
+            #expect(error?.message.hasPrefix("conversations_2031_05 does not span its whole month (UTC)") == true)
+        }
+        try await write("2031-04-30T20:00:00Z")
+        await refused()
+        try await database.run("ALTER TABLE sojourn.conversations DETACH PARTITION sojourn.conversations_2031_05")
+        await refused()
+        try await database.run("ALTER TABLE sojourn.conversations_2031_05 RENAME TO other_bounds")
+        try await write("2031-05-31T20:00:00Z")
+        try await database.run("SELECT sojourn.add_month('2031-04-01')")
+        try await database.run("INSERT INTO sojourn.conversations SELECT * FROM sojourn.other_bounds")
+        #expect(try await count(database, "sojourn.conversations") == 2)
+        // A partition of another name, over a part of the month.
+        try await database.run(
+            """
+            CREATE TABLE sojourn.june PARTITION OF sojourn.conversations
+            FOR VALUES FROM ('2031-06-10 00:00+00') TO ('2031-06-20 00:00+00')
+            """)
+        let error = await #expect(throws: SojournError.self) { try await write("2031-06-01T00:00:00Z") }
+        #expect(error?.code == .storeDamaged)
+    }
+
+    @Test("a month that is missing is no fault of the input")
+    func missingToTheEnd() {
+        var error = PostgresError(.server, "no partition of relation \"conversations\" found for row")
+        error.sqlState = "23514"
+        error.table = "conversations"
+        #expect(PostgresFailure.map(error).code == .storeUnavailable)
+        error.constraint = "conversations_extra_check"
+        #expect(PostgresFailure.map(error).code == .invalidInput)
+    }
+
     @Test("a turn of any month is finished, and a key is answered, where the entry stands")
     func finishing() async throws {
         let database = try await ScratchDatabase()

@@ -78,6 +78,13 @@ struct Months {
         return id
     }
 
+    /// Reads a page of a session that has one turn.
+    func page(of session: String) async throws {
+        let access = SessionAccess.trusted(try #require(SessionID(session)), as: .service)
+        let page = try await store.history(.conversations, of: .session(access), HistoryQuery(), page: PageRequest())
+        #expect(page.items.count == 1)
+    }
+
     /// How many rows a table has.
     func count(_ table: String) async throws -> Int {
         try #require(try await database.run("SELECT count(*) FROM sojourn.\(table)").first).int(0)
@@ -92,12 +99,12 @@ struct Months {
         return try #require(all.first { $0.verb == verb })
     }
 
-    /// Returns once somebody waits for a lock on a table.
-    func waits() async throws {
+    /// Returns once so many wait for a lock on a table.
+    func waits(for count: Int = 1) async throws {
         let waiting = """
             SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
             WHERE NOT l.granted AND l.locktype = 'relation' AND d.datname = current_database()
             """
-        while try #require(try await database.run(waiting).first).int(0) == 0 {}
+        while try #require(try await database.run(waiting).first).int(0) < count {}
     }
 }

@@ -5,7 +5,7 @@ import Sojourn
 import SojournPostgres
 import Testing
 
-@Suite("Locks of partitions", .onPostgres)
+@Suite("Locks of partitions", .onPostgres, .timeLimit(.minutes(5)))
 struct PartitionLockTests {
     /// A month ready for a step, which is `2026-12` for one that is made and `2026-08` else.
     private func prepare(_ months: Months, for verb: String) async throws -> PartitionStep {
@@ -76,17 +76,21 @@ struct PartitionLockTests {
     }
 
     @Test(
-        "a step that meets a writer gives up; while it waits, turns are read; after the writer it is taken",
+        "a step that meets a writer gives up; while it waits, turns are read, pages unless it locks sessions against readers",
         arguments: ["create", "attach", "detach", "drop"])
     func waiting(_ verb: String) async throws {
         let months = try await Months()
         defer { months.store.close() }
         let step = try await prepare(months, for: verb)
-        try await withThrowingTaskGroup(of: PartitionOutcome.self) { group in
+        let reader = try await months.turn(in: "2026-11")
+        try await withThrowingTaskGroup(of: PartitionOutcome?.self) { group in
             try await months.database.client.withTransaction(patience: .seconds(60)) { writer in
                 _ = try await writer.run(
                     PostgresCall(once: "UPDATE sojourn.session_master SET request_count = request_count + 1"))
+                // Whoever reads a page meanwhile comes through when the step gives up, if not before.
+                async let page: Void = months.page(of: reader)
                 #expect(try await months.store.perform(step) == .busy)
+                try await page
                 // Let it wait for as long as this takes.
                 let function = functions(of: verb)[0]
                 try await months.database.run("ALTER FUNCTION sojourn.\(function)(date) SET lock_timeout = '50s'")
@@ -96,9 +100,19 @@ struct PartitionLockTests {
                     PostgresCall(once: "SET LOCAL statement_timeout = '20s'"),
                     PostgresCall(once: "SELECT count(*) FROM sojourn.conversations"),
                 ])
-                try await months.waits()
+                if step.locks.contains(PartitionLock("session_master", .accessExclusive)) {
+                    group.addTask {
+                        try await months.page(of: reader)
+                        return nil
+                    }
+                    try await months.waits(for: 2)
+                } else {
+                    try await months.page(of: reader)
+                    try await months.waits()
+                }
             }
-            #expect(try await group.next() == .done)
+            let outcomes = try await group.reduce(into: []) { $0.append($1) }
+            #expect(outcomes.compactMap(\.self) == [.done])
         }
     }
 

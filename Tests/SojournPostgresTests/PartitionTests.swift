@@ -5,7 +5,7 @@ import Sojourn
 import SojournPostgres
 import Testing
 
-@Suite("Partitions", .onPostgres)
+@Suite("Partitions", .onPostgres, .timeLimit(.minutes(5)))
 struct PartitionTests {
     @Test("months ahead are made over the turn of the year, once, and gaps are filled")
     func ahead() async throws {
@@ -194,6 +194,62 @@ struct PartitionTests {
         try await months.set("2026-11-21 12:00:00+00")
         try await months.store.tidyPartitions()
         #expect(try await months.count("recent_conversations") == 3)
+    }
+
+    @Test("a chore that fails is named, and the other one is done; one that meets an ANALYZE waits for it")
+    func choreInTheWay() async throws {
+        let months = try await Months()
+        defer { months.store.close() }
+        _ = try await months.turn(in: "2026-11")
+        let analysis = PostgresCall(once: "ANALYZE sojourn.recent_conversations")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            try await months.database.client.withTransaction(patience: .seconds(60)) { analyzing in
+                _ = try await analyzing.run(analysis)
+                group.addTask { try await months.store.tidyPartitions() }
+                try await months.waits()
+            }
+            try await group.waitForAll()
+        }
+        try await months.set("2026-11-21 12:05:00+00")
+        try await months.database.run(
+            "ALTER FUNCTION sojourn.refresh_recent_conversations() SET lock_timeout = '50ms'")
+        try await months.database.client.withTransaction(patience: .seconds(60)) { analyzing in
+            _ = try await analyzing.run(analysis)
+            let error = await #expect(throws: SojournError.self) { try await months.store.tidyPartitions() }
+            #expect(error?.code == .storeUnavailable && error?.message.contains("recent_conversations") == true)
+        }
+        let due = try await months.database.run("SELECT chore FROM sojourn.chores WHERE done_at < sojourn.clock()")
+        #expect(try due.map { try $0.text(0) } == ["refresh recent_conversations"])
+    }
+
+    @Test("the months are shown while one of them is dropped")
+    func beingDropped() async throws {
+        let months = try await Months()
+        defer { months.store.close() }
+        _ = try await months.turn(in: "2026-08")
+        try await withThrowingTaskGroup(of: [String].self) { group in
+            try await months.database.client.withTransaction(patience: .seconds(60)) { dropping in
+                _ = try await dropping.run(PostgresCall(once: "DROP TABLE sojourn.conversations_2026_08"))
+                group.addTask { try await months.all }
+                try await months.waits()
+            }
+            #expect(try await group.next() == [])
+        }
+    }
+
+    @Test("a month belongs to the owner of the tables, also where a member of that role makes it")
+    func owner() async throws {
+        let months = try await Months()
+        defer { months.store.close() }
+        let member = "member_\(months.database.name)"
+        try await months.database.run("CREATE ROLE \(member) IN ROLE CURRENT_USER")
+        try await months.database.client.withTransaction { transaction in
+            transaction.enqueue(PostgresCall(once: "SET LOCAL ROLE \(member)"))
+            _ = try await transaction.run(PostgresCall(once: "SELECT sojourn.add_month('2026-08-01')"))
+        }
+        let owners = try await months.database.run(
+            "SELECT DISTINCT tableowner::text FROM pg_tables WHERE tablename LIKE 'conversations%'")
+        #expect(owners.count == 1)
     }
 
     @Test("through a transaction pooler months are made; detaching needs the way around it, and says so")

@@ -26,6 +26,8 @@ enum TestServer {
     static func configuration(_ database: String, pooled: Bool = false) throws -> PostgresConfiguration {
         var configuration = try PostgresConfiguration(url: address(pooled: pooled))
         configuration.database = database
+        // A busy machine may take long; what is late is another suite's matter.
+        configuration.answerTimeout = .seconds(60)
         return configuration
     }
 
@@ -63,8 +65,6 @@ struct ScratchDatabase: Sendable {
     func store(pooled: Bool = false, connections: Int = 2) throws -> PostgresStore {
         var configuration = try TestServer.configuration(name, pooled: pooled)
         configuration.connections = connections
-        // A busy machine may take long; what is late is another suite's matter.
-        configuration.answerTimeout = .seconds(60)
         return PostgresStore(configuration, logger: TestServer.logger)
     }
 

@@ -26,6 +26,8 @@ struct Worker {
         var configuration = try PostgresConfiguration(url: arguments[1])
         configuration.database = arguments[2]
         configuration.connections = connections
+        // As in the tests' own stores: a busy machine may take long.
+        configuration.answerTimeout = .seconds(60)
         // Standard output is for answers alone.
         let logger = Logger(label: "worker") { _ in SwiftLogNoOpLogHandler() }
         try await Worker(store: PostgresStore(configuration, logger: logger)).run()

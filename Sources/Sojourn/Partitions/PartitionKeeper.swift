@@ -9,7 +9,7 @@ internal import Synchronization
 /// many nodes at once: one leads, and two that do the same step do no harm.
 ///
 /// Nothing is taken out of the journal while the time of day cannot be believed (law 9): where it jumped, where it differs
-/// from this machine's, or where more months would leave in one run than a calendar turns. A person goes past that by
+/// from this machine's, or where more months would retire in one run than a calendar turns. A person goes past that by
 /// `sojourn partitions apply`.
 public final class PartitionKeeper: Service {
     /// How often and how patiently.
@@ -20,7 +20,7 @@ public final class PartitionKeeper: Service {
         public var attemptsMax = 20
         /// The longest rest before a step is tried again; rests are random, the first ones shorter. Default 1 s.
         public var restMax: Duration = .seconds(1)
-        /// How many months a run may take out of the journal. Default 2.
+        /// How many months may retire in a run. Default 2.
         public var fuse = 2
 
         /// The defaults.
@@ -77,7 +77,7 @@ public final class PartitionKeeper: Service {
 
     /// One run, now: the steps of the plan and the chores that are due, unless another node is at it.
     ///
-    /// - Throws: what the store throws. A step that fails is logged, and the next one comes.
+    /// - Throws: what the store throws. A step or a chore that fails is logged, and the next one comes.
     public func tend() async throws {
         let status = try await store.partitions()
         record(status)
@@ -91,7 +91,12 @@ public final class PartitionKeeper: Service {
                 }
             }
             if !plan.steps.isEmpty { record(try await store.partitions()) }
-            try await store.tidyPartitions()
+            do {
+                try await store.tidyPartitions()
+            } catch {
+                try Task.checkCancellation()
+                fail("a chore was not done", because: error)
+            }
         }
     }
 
@@ -120,14 +125,14 @@ public final class PartitionKeeper: Service {
     }
 
     private func take(_ step: PartitionStep) async throws(SojournError) -> PartitionOutcome {
+        var rests = Rests(upTo: pace.restMax)
         var attempt = 1
         while true {
             do {
                 let outcome = try await store.perform(step)
                 guard outcome == .busy else { return outcome }
                 guard attempt < pace.attemptsMax else { break }
-                let longest = min(pace.restMax, .milliseconds(20 << min(attempt, 10)))
-                try await Task.sleep(for: longest * Double.random(in: 0.5...1))
+                try await Task.sleep(for: rests.next())
                 attempt += 1
             } catch {
                 throw (error as? SojournError)
@@ -136,7 +141,11 @@ public final class PartitionKeeper: Service {
         }
         throw SojournError(
             .storeUnavailable,
-            "\(step): the locks were not to be had in \(attempt) attempts. Is a transaction open for long?")
+            """
+            \(step): in \(attempt) attempts there was always a transaction that held \
+            \(step.locks.map(\.table).joined(separator: " or ")). pg_stat_activity shows the oldest (ORDER BY xact_start): \
+            end it, or run `sojourn partitions apply` later.
+            """)
     }
 
     /// The plan as far as the time of day can be believed.
@@ -147,9 +156,9 @@ public final class PartitionKeeper: Service {
             if case .held(let jump) = verdict {
                 "the database's clock jumped by \(Int(jump.inSeconds)) s within the last hour"
             } else if skew > Self.skewMax || skew < .zero - Self.skewMax {
-                "the database's clock is \(Int(skew.inSeconds)) s ahead of this machine's"
-            } else if plan.detachings > pace.fuse {
-                "\(plan.detachings) months would leave the journal at once: `sojourn partitions apply` does it"
+                "the database's clock is \(abs(Int(skew.inSeconds))) s \(skew < .zero ? "behind" : "ahead of") this machine's"
+            } else if plan.monthsRetired > pace.fuse {
+                "\(plan.monthsRetired) months would retire at once: `sojourn partitions apply` does it"
             } else {
                 nil
             }

@@ -65,8 +65,8 @@ public struct PartitionPlan: Sendable, Hashable {
     /// The same without what takes months out of the journal.
     var withoutRetiring: PartitionPlan { PartitionPlan(steps.filter { !$0.retires }) }
 
-    /// How many months would leave the journal.
-    var detachings: Int { steps.count { if case .detach = $0 { true } else { false } } }
+    /// How many months would retire, or what was kept of them be dropped.
+    var monthsRetired: Int { Set(steps.filter(\.retires).map(\.month)).count }
 
     private init(_ steps: [PartitionStep]) {
         self.steps = steps

@@ -36,7 +36,7 @@ public enum PartitionStep: Sendable, Hashable {
         }
     }
 
-    /// Whether it takes a month out of the journal.
+    /// Whether it takes a month, or what was kept of it, away.
     var retires: Bool {
         switch self {
         case .create, .attach, .finish: false

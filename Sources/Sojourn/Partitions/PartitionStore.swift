@@ -5,11 +5,13 @@ public protocol PartitionStore: SessionStore {
     /// The partitions as they are. Throws as `SessionStore`.
     func partitions() async throws -> PartitionStatus
 
-    /// Tries one step, once. It waits for no lock longer than 50 ms and never holds up who reads turns.
+    /// Tries one step, once. It waits for no lock longer than 50 ms; whoever needs the table meanwhile waits with it.
     func perform(_ step: PartitionStep) async throws -> PartitionOutcome
 
     /// Does the small things that are due every few minutes: the view of the last week is brought up to date (J7), and
-    /// what was written lately is sorted into the search indexes.
+    /// what was written lately is sorted into the search indexes. One that fails does not keep the other from being done.
+    ///
+    /// - Throws: the first failure, which names what was not done.
     func tidyPartitions() async throws
 
     /// Runs `body` where no other node does so at the moment. False where one does.

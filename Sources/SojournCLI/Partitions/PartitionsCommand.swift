@@ -10,7 +10,8 @@ struct PartitionsCommand: AsyncParsableCommand {
         commandName: "partitions", abstract: "Make and retire the journal's months, and show them (PostgreSQL).",
         discussion: """
             A running server makes the months ahead by itself, and retires old ones where PARTITION_KEEP_MONTHS says so. \
-            No step waits for a lock longer than 50 ms; who reads turns never waits for one.
+            No step waits for a lock longer than 50 ms, and whoever needs the table meanwhile waits with it: `plan` shows \
+            who that is.
             """,
         subcommands: [Status.self, Plan.self, Apply.self, Retire.self], defaultSubcommand: Status.self)
 

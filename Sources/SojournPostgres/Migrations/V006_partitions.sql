@@ -24,9 +24,10 @@ CREATE FUNCTION sojourn.hold_months() RETURNS void
     LANGUAGE sql VOLATILE SET lock_timeout = '5s'
     AS $$ SELECT pg_advisory_xact_lock(hashtext('sojourn'), hashtext('partitions')) $$;
 
--- Makes the month that a day lies in, or takes a kept one back; false where it is there. Nobody waits longer than
--- milliseconds for it: the table is made beside the others and attached under a lock timeout of 50 ms, without a foreign key
--- of its own, so that readers are never blocked. The caller tries again where the lock was not to be had (SQLSTATE 55P03).
+-- Makes the month that a day lies in, or takes a kept one back; false where it is there. A new one is made beside the others
+-- and attached without a foreign key of its own, so that readers are not blocked; a kept one has a key, and to attach it
+-- blocks readers of session_master for milliseconds. The caller tries again where the lock was not to be had (SQLSTATE 55P03).
+-- SECURITY DEFINER, since a table is its maker's: the months belong to the owner of all, whoever of the role calls this.
 CREATE FUNCTION sojourn.add_month(p_day date) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms'
     AS $$
@@ -37,10 +38,23 @@ DECLARE
     v_from  CONSTANT text := to_char(v_first, 'YYYY-MM-DD') || ' 00:00:00+00';
     v_to    CONSTANT text := to_char(v_next, 'YYYY-MM-DD') || ' 00:00:00+00';
     v_state text;
+    v_whole boolean;
 BEGIN
     PERFORM sojourn.hold_months();
     v_state := sojourn.month_state(v_first);
     IF v_state = 'attached' THEN
+        -- Somebody may have made it by hand, from midnight to midnight of another time zone. One that was detached this moment
+        -- has no bounds any more, and is taken back when the caller comes again.
+        EXECUTE format(
+            'SELECT bool_and(%s) FROM (VALUES (%L::timestamptz), (%L::timestamptz - interval ''1 microsecond'')) '
+            'AS ends (conversation_time)',
+            coalesce(pg_get_partition_constraintdef(to_regclass('sojourn.' || v_name)), 'true'), v_from, v_to)
+            INTO v_whole;
+        IF NOT v_whole THEN
+            RAISE EXCEPTION '% does not span its whole month (UTC)', v_name
+                USING ERRCODE = 'invalid_object_definition', TABLE = v_name,
+                HINT = 'Detach and rename it, make the months of its turns, and insert them into sojourn.conversations.';
+        END IF;
         RETURN false;
     END IF;
     IF v_state = 'detaching' THEN
@@ -158,7 +172,8 @@ END $$;
 CREATE MATERIALIZED VIEW sojourn.recent_conversations AS
     SELECT id, session_id, user_id, conversation_time, seq, input_text, response_text, extra
     FROM sojourn.conversations
-    WHERE conversation_time > sojourn.clock() - interval '7 days';
+    -- Asked for once, so that only the months after it are read.
+    WHERE conversation_time > (SELECT sojourn.clock() - interval '7 days');
 
 CREATE UNIQUE INDEX recent_conversations_id ON sojourn.recent_conversations (id, conversation_time);
 CREATE INDEX recent_conversations_time ON sojourn.recent_conversations (conversation_time);
@@ -186,9 +201,10 @@ CREATE FUNCTION sojourn.take_chore(p_chore text, p_every interval) RETURNS boole
         SELECT EXISTS (SELECT 1 FROM taken)
     $$;
 
--- Brings `recent_conversations` up to date where five minutes are over, and blocks no reader.
+-- Brings `recent_conversations` up to date where five minutes are over, and blocks no reader. It waits for an autovacuum of the
+-- view, which gives way after deadlock_timeout, a second.
 CREATE FUNCTION sojourn.refresh_recent_conversations() RETURNS boolean
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = 'on'
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
     AS $$
 BEGIN
     IF NOT sojourn.take_chore('refresh recent_conversations', interval '5 minutes') THEN

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Logging
 import SojournTesting
 import Synchronization
 import Testing
@@ -9,21 +10,25 @@ import Testing
 @Suite("The keeper of partitions")
 struct PartitionKeeperTests {
     private let clock = ManualClock(Timestamp(seconds: 1_795_000_000))
+    private let log = LogCapture()
     private var now: PartitionMonth { PartitionMonth(of: clock.now) }
 
-    /// A keeper that keeps so many months; `wall` is its machine's clock, by default the store's.
+    /// A keeper that keeps so many months, and drops others if so told; `wall` is its machine's clock, by default the store's.
     private func keeper(
-        _ store: MonthsStore, keep: Int? = nil, attemptsMax: Int = 3, wall: ManualClock? = nil,
+        _ store: MonthsStore, keep: Int? = nil, _ retirement: PartitionPolicy.Retirement = .keep, attemptsMax: Int = 3,
+        wall: ManualClock? = nil,
         uptime: (@Sendable () -> Duration)? = nil
     ) throws -> PartitionKeeper {
         var policy = PartitionPolicy()
         policy.keepMonths = keep
+        policy.retirement = retirement
         var pace = PartitionKeeper.Pace()
         pace.attemptsMax = attemptsMax
         pace.restMax = .microseconds(10)
         return try #require(
             PartitionKeeper(
-                sessions: Sessions(store: store), policy: policy, pace: pace, wall: wall ?? clock, uptime: uptime))
+                sessions: Sessions(store: store), policy: policy, pace: pace, wall: wall ?? clock, uptime: uptime,
+                logger: log.logger))
     }
 
     /// A store with months from `past` months ago to three ahead.
@@ -67,14 +72,27 @@ struct PartitionKeeperTests {
         try await keeper.apply(try await keeper.plan().plan) { step, result in
             switch result {
             case .success(let outcome): told.append("\(step) \(outcome.rawValue)")
-            case .failure(let error): told.append("\(step) \(error.code) \(error.message.contains("3 attempts"))")
+            case .failure(let error):
+                #expect(error.message.contains("3 attempts") && error.message.contains("pg_stat_activity"))
+                #expect(error.message.contains(step.month.table))
+                told.append("\(step) \(error.code)")
             }
         }
         #expect(
             store.log == ["\(first)", "\(first)", "\(first)", "\(second)", "\(second)", "\(second)"]
                 + (2...3).map { "create \(now.advanced(by: $0))" })
-        #expect(told[..<2] == ["\(first) done", "\(second) storeUnavailable true"])
+        #expect(told[..<2] == ["\(first) done", "\(second) storeUnavailable"])
         #expect(told.count == 4)
+    }
+
+    @Test("Rests double up to the longest, give or take")
+    func rests() {
+        var rests = Rests()
+        for longest in [40, 80, 160, 320, 640, 1000, 1000].map(Duration.milliseconds) {
+            #expect((longest * 0.5...longest).contains(rests.next()))
+        }
+        var brief = Rests(upTo: .milliseconds(1))
+        #expect(brief.next() <= .milliseconds(1))
     }
 
     @Test("A failed step does not keep the chores from being done")
@@ -83,6 +101,14 @@ struct PartitionKeeperTests {
         store.fail(at: [.create(now)])
         try await keeper(store).tend()
         #expect(store.log.count == 5 && store.log.last == "tidy")
+    }
+
+    @Test("A chore that fails is told of as such")
+    func failedChore() async throws {
+        let store = store()
+        store.failChores()
+        try await keeper(store).tend()
+        #expect(log.text.hasPrefix("error a chore was not done") && log.text.contains("It failed."))
     }
 
     @Test("A cancelled run stops before its next step")
@@ -108,12 +134,25 @@ struct PartitionKeeperTests {
         #expect(store.log.count { $0.hasPrefix("detach") } == retired)
     }
 
-    @Test("While the store's clock is not this machine's, months are made and none retires", arguments: [301, -301])
-    func skewed(seconds: Int) async throws {
+    @Test("What was kept is dropped as many months in a run as the fuse lets pass", arguments: [(2, 2), (3, 0)])
+    func fuseOfDropping(kept: Int, dropped: Int) async throws {
+        let months = (1...kept).map { now.advanced(by: -1 - $0) }
+        let old = months.map { Partition(name: $0.table, state: .kept, span: nil, rows: nil, bytes: 0) }
+        let store = MonthsStore(clock: clock, store().all + old)
+        try await keeper(store, keep: 1, .drop).tend()
+        #expect(store.log.count { $0.hasPrefix("drop") } == dropped)
+        #expect(log.text.contains("\(kept) months") == (dropped == 0))
+    }
+
+    @Test(
+        "While the store's clock is not this machine's, months are made and none retires",
+        arguments: [(301, "301 s behind this"), (-301, "301 s ahead of this")])
+    func skewed(seconds: Int, told: String) async throws {
         let store = MonthsStore(clock: clock, Array(store(from: 2).all.dropLast()))
         let wall = ManualClock(clock.now + .seconds(seconds))
         try await keeper(store, keep: 1, wall: wall).tend()
         #expect(store.log == ["create \(now.advanced(by: 3))", "tidy"])
+        #expect(log.text.contains(told))
     }
 
     @Test("After the clock jumped, months are made and none retires until it was steady for an hour")
@@ -143,6 +182,7 @@ private final class MonthsStore: ForwardingStore, PartitionStore {
         var busy: [PartitionStep: Int] = [:]
         var failing: Set<PartitionStep> = []
         var isLedElsewhere = false
+        var areChoresFailing = false
         var onStep: @Sendable () -> Void = {}
     }
 
@@ -168,6 +208,8 @@ private final class MonthsStore: ForwardingStore, PartitionStore {
 
     /// Steps that fail.
     func fail(at steps: Set<PartitionStep>) { state.withLock { $0.failing = steps } }
+    /// Chores that fail.
+    func failChores() { state.withLock { $0.areChoresFailing = true } }
     /// Lets another node lead.
     func leadElsewhere() { state.withLock { $0.isLedElsewhere = true } }
     /// Is called at every step.
@@ -198,11 +240,41 @@ private final class MonthsStore: ForwardingStore, PartitionStore {
         }
     }
 
-    func tidyPartitions() async throws { state.withLock { $0.log.append("tidy") } }
+    func tidyPartitions() async throws {
+        try state.withLock { state in
+            state.log.append("tidy")
+            if state.areChoresFailing { throw SojournError(.storeUnavailable, "It failed.") }
+        }
+    }
 
     func leadingPartitions(_ body: @Sendable () async throws -> Void) async throws -> Bool {
         guard !state.withLock({ $0.isLedElsewhere }) else { return false }
         try await body()
         return true
+    }
+}
+
+/// Keeps the errors that are logged.
+private final class LogCapture: Sendable {
+    private let lines = Mutex("")
+
+    /// All lines.
+    var text: String { lines.withLock { $0 } }
+    /// A logger that writes here.
+    var logger: Logger { Logger(label: "test") { _ in Handler(capture: self) } }
+
+    private struct Handler: LogHandler {
+        let capture: LogCapture
+        var logLevel = Logger.Level.error
+        var metadata: Logger.Metadata = [:]
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            capture.lines.withLock { $0 += "\(event.level) \(event.message) \(event.metadata ?? [:])\n" }
+        }
     }
 }

@@ -188,7 +188,9 @@ struct PartitionPlanTests {
         }
     }
 
-    @Test("Only taking a kept month back, and dropping one, hold up readers, and never those of turns")
+    @Test(
+        "No step holds up who reads turns by SQL; taking a kept month back, and dropping one, hold up readers of sessions"
+    )
     func locks() throws {
         let month = try #require(PartitionMonth("2026-11"))
         let all: [PartitionStep] = [
