@@ -135,6 +135,10 @@ class PostgresTest(unittest.TestCase):
         stats = json.loads(server.command("stats", "--json").stdout)
         self.assertEqual(stats["active_sessions"], 1)
         self.assertTrue(json.loads(server.command("check", "--json").stdout)["good"])
+        server.environment.pop("SOJOURN_SERVICE_KEY")
+        found = json.loads(server.command("check", "--json", check=False).stdout)["findings"]
+        self.assertEqual([finding["check"] for finding in found if not finding["good"]], ["service key"])
+        self.assertIn("clock", [finding["check"] for finding in found])
         server.command("sessions", "end", session["session_id"])
         self.assertEqual(server.call("GET", "/v1/session", token=session["token"]).status, 401)
         self.assertIn("deleted", server.command("cleanup").stdout)

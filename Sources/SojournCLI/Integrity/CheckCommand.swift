@@ -43,13 +43,20 @@ struct CheckCommand: OperatorCommand {
         }
         guard report.isGood else { throw ExitCode(2) }
     }
-    /// What is found in the store; where it cannot be opened or read, that alone.
+
+    /// Whether a server would start, and what is found in the store; where it cannot be opened or read, that alone.
     private func report(_ settings: Settings) async -> IntegrityReport {
+        var findings: [IntegrityReport.Finding] = []
         do {
             try settings.requireServiceKey()
-            return try await OpenStore(settings, for: .using).sessions.integrity()
         } catch {
-            return IntegrityReport(findings: [.init(check: "store", isGood: false, detail: "\(error)")])
+            findings.append(.init(check: "service key", isGood: false, detail: "\(error)"))
         }
+        do {
+            findings += try await OpenStore(settings, for: .using).sessions.integrity().findings
+        } catch {
+            findings.append(.init(check: "store", isGood: false, detail: "\(error)"))
+        }
+        return IntegrityReport(findings: findings)
     }
 }
