@@ -99,20 +99,24 @@ extension PostgresStore: AdoptionStore {
 // MARK: - Indexes and keys
 
 extension PostgresStore {
-    /// Makes the index while the table is in use.
+    /// Makes the index while the table is in use, and no second one where somebody else makes it meanwhile: what there
+    /// is of it is looked at before and after.
     private func index(_ table: String) async throws {
-        // Whoever makes an index holds this lock, as an interrupted run of ours still may: what is found after it lasts.
-        // It stops no reader or writer.
-        let wreck = try await client.withTransaction(patience: .hours(24)) {
-            transaction -> (isDone: Bool, name: String?) in
-            transaction.enqueue(PostgresCall(once: "LOCK TABLE \(table) IN SHARE UPDATE EXCLUSIVE MODE"))
-            let part = try await transaction.run(PostgresCall(AdoptedPart.statement, text: table)).first
-            let wreck = try await transaction.run(PostgresCall(Step.wreck, text: table)).first
-            return (try part?.adoptedPart().isIndexed == true, try wreck?.text(0))
+        for _ in 0..<attemptsMax {
+            // Whoever makes an index holds this lock, as an interrupted run of ours still may: what is found after it
+            // lasts. It stops no reader or writer.
+            let found = try await client.withTransaction(patience: .hours(24)) {
+                transaction -> (isDone: Bool, name: String?, wreck: String?) in
+                transaction.enqueue(PostgresCall(once: "LOCK TABLE \(table) IN SHARE UPDATE EXCLUSIVE MODE"))
+                let part = try await transaction.run(PostgresCall(AdoptedPart.statement, text: table)).first
+                let index = try await transaction.run(PostgresCall(Step.index, text: table)).first
+                return (try part?.adoptedPart().isIndexed == true, try index?.text(0), try index?.optionalText(1))
+            }
+            if let wreck = found.wreck { try await runAlone("DROP INDEX CONCURRENTLY IF EXISTS \(wreck)") }
+            guard !found.isDone, let name = found.name else { return }
+            try await runAlone("CREATE INDEX CONCURRENTLY IF NOT EXISTS \(name) ON \(table) (session_id)")
         }
-        if wreck.isDone { return }
-        if let name = wreck.name { try await runAlone("DROP INDEX CONCURRENTLY \(name)") }
-        try await runAlone("CREATE INDEX CONCURRENTLY ON \(table) (session_id)")
+        throw SojournError(.storeUnavailable, "\(table) has no index on session_id yet: run the command again.")
     }
 
     private func runAlone(_ sql: String) async throws {
@@ -122,6 +126,9 @@ extension PostgresStore {
     /// Makes the index of a parent out of its partitions', which are all there.
     private func indexParent(_ table: String) async throws {
         try await briefly(table) { transaction in
+            let (parent, leaves) = try await transaction.hold(table)
+            guard !parent.isIndexed else { return }
+            if let late = leaves.first(where: { !$0.isIndexed }) { throw late.late }
             _ = try await transaction.run(PostgresCall(once: "CREATE INDEX ON \(table) (session_id)"))
         }
     }
@@ -129,12 +136,9 @@ extension PostgresStore {
     /// Adds the key: for new rows only, or, to a parent, out of its partitions' keys, which are all validated.
     private func constrain(_ table: String) async throws {
         try await briefly(table) { transaction in
-            // Somebody who adopts the same table may have been first.
-            let results = try await transaction.run([
-                PostgresCall(Step.lock), PostgresCall(AdoptedPart.statement, text: table),
-            ])
-            let parts = try results[1].map { try $0.adoptedPart() }
-            guard let part = parts.first(where: { $0.name == table }), part.key == nil else { return }
+            let (part, leaves) = try await transaction.hold(table)
+            guard part.key == nil else { return }
+            if let late = leaves.first(where: { $0.key?.isValidated != true }) { throw late.late }
             _ = try await transaction.run(
                 PostgresCall(
                     once: """
@@ -147,10 +151,7 @@ extension PostgresStore {
 
     /// Has the key checked for the rows that were there before it.
     private func validate(_ part: AdoptedPart) async throws {
-        guard let key = part.key else {
-            throw SojournError(
-                .storeUnavailable, "\(part.name) became a partition meanwhile: run the command again.")
-        }
+        guard let key = part.key else { throw part.late }
         try await client.withTransaction(patience: .hours(24)) { transaction in
             _ = try await transaction.run(
                 PostgresCall(once: "ALTER TABLE \(part.name) VALIDATE CONSTRAINT \(key.name)"))
@@ -187,21 +188,45 @@ extension PostgresStore {
     }
 }
 
+extension PostgresTransaction {
+    /// A table and its leaves as they are and, while this transaction lasts, stay: somebody who adopts the same table may
+    /// have been first, or an application have added a partition.
+    fileprivate func hold(_ table: String) async throws -> (table: AdoptedPart, leaves: [AdoptedPart]) {
+        let results = try await run([
+            PostgresCall(Step.lock), PostgresCall(once: "LOCK TABLE ONLY \(table) IN SHARE ROW EXCLUSIVE MODE"),
+            PostgresCall(AdoptedPart.statement, text: table),
+        ])
+        let parts = try results[2].map { try $0.adoptedPart() }
+        guard let part = parts.first(where: { $0.name == table }) else {
+            throw PostgresError(.unexpectedResult, "The table that is adopted is gone.")
+        }
+        return (part, parts.filter { $0.name != table })
+    }
+}
+
+extension AdoptedPart {
+    /// What is said of a partition that was added behind the step that makes what it lacks.
+    fileprivate var late: SojournError {
+        SojournError(.storeUnavailable, "\(name) became a partition meanwhile: run the command again.")
+    }
+}
+
 /// The statements of an adoption.
 private enum Step {
     static let lock = PostgresStatement("SELECT pg_advisory_xact_lock(hashtext('sojourn'), hashtext('adopt'))")
 
-    /// An index on the session ids alone whose making was interrupted.
-    static let wreck = PostgresStatement(
+    /// What the table's index is called where we make it, and one on the session ids alone whose making was interrupted.
+    static let index = PostgresStatement(
         """
-        SELECT format('%I.%I', n.nspname, x.relname)
-        FROM pg_index AS i
-        JOIN pg_class AS x ON x.oid = i.indexrelid
-        JOIN pg_namespace AS n ON n.oid = x.relnamespace
-        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = 'session_id' AND NOT a.attisdropped
-        WHERE i.indrelid = $1::regclass AND i.indkey[0] = a.attnum AND i.indnatts = 1 AND NOT i.indisvalid
-            AND NOT i.indisunique AND i.indpred IS NULL
-        LIMIT 1
+        SELECT 'sojourn_adopt_' || $1::regclass::oid, (
+            SELECT format('%I.%I', n.nspname, x.relname)
+            FROM pg_index AS i
+            JOIN pg_class AS x ON x.oid = i.indexrelid
+            JOIN pg_namespace AS n ON n.oid = x.relnamespace
+            JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = 'session_id' AND NOT a.attisdropped
+            WHERE i.indrelid = $1::regclass AND i.indkey[0] = a.attnum AND i.indnatts = 1 AND NOT i.indisvalid
+                AND NOT i.indisunique AND i.indpred IS NULL
+            LIMIT 1)
         """, [.text])
 
     static let enter = PostgresStatement(

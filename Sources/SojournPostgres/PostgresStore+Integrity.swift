@@ -16,12 +16,14 @@ extension PostgresStore {
             let unindexed = try await read(PostgresCall(Self.unindexedKeys)).map { try $0.text(0) }
             let invalid = try await read(PostgresCall(Self.invalidIndexes)).map { try $0.text(0) }
             let hot = try await read(PostgresCall(Self.hotRatio)).first.map { ($0, try $0.optionalDouble(0)) }
+            let search = try await read(PostgresCall(Self.search)).first
             let months = try await partitions()
             return IntegrityReport(
                 findings: try await orphans() + [
                     .list("foreign keys", unchecked, good: "all enforced", bad: "not validated"),
                     .list("indexes of foreign keys", unindexed, good: "all there", bad: "missing on"),
                     .list("indexes", invalid, good: "all valid", bad: "invalid, rebuild with REINDEX"),
+                    .searches(isIndexed: try search?.bool(0) == true, isASCII: try search?.bool(1) == true),
                     .months(months),
                     .hotUpdates(try hot?.0.int(1) ?? 0, share: hot?.1),
                     .clock(ahead: now < before ? now - before : now > after ? now - after : .zero),
@@ -102,6 +104,15 @@ extension PostgresStore {
         ORDER BY 1
         """)
 
+    /// Whether searches have an index, and whether its trigrams are of ASCII's letters alone: what a letter is, pg_trgm
+    /// asks the database's LC_CTYPE.
+    private static let search = PostgresStatement(
+        """
+        SELECT to_regclass('sojourn.conversations_search') IS NOT NULL, datctype IN ('C', 'POSIX')
+        FROM pg_database
+        WHERE datname = current_database()
+        """)
+
     /// How many updates of sessions touched no index, of how many.
     private static let hotRatio = PostgresStatement(
         """
@@ -117,6 +128,16 @@ extension IntegrityReport.Finding {
         Self(
             check: check, isGood: names.isEmpty,
             detail: names.isEmpty ? good : "\(bad): \(names.joined(separator: ", "))")
+    }
+
+    /// Whether searches find what is not Latin by their index.
+    fileprivate static func searches(isIndexed: Bool, isASCII: Bool) -> Self {
+        let good = isIndexed ? "of any letters" : "none: the extension pg_trgm was not to be had"
+        return Self(
+            check: "search index", isGood: !(isIndexed && isASCII),
+            detail: isIndexed && isASCII
+                ? "searches for other than Latin letters scan: create the database with LC_CTYPE C.UTF-8 or another "
+                    + "UTF-8 locale" : good)
     }
 
     /// How far ahead turns find the partition of their month.

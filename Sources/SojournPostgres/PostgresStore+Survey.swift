@@ -69,7 +69,7 @@ extension PostgresStore {
         guard let session = types["session_id"], session.base == "uuid" || session.isText else {
             throw refusal("session_id", "uuid")
         }
-        let time = order.kind.timeColumn
+        let time = order.kind.timeField
         guard let clock = types[time]?.base, ["timestamptz", "timestamp"].contains(clock) else {
             throw refusal(time, "timestamptz or timestamp")
         }
@@ -116,7 +116,7 @@ extension PostgresStore {
         }
         guard let row = rows.first else { throw PostgresError(.unexpectedResult, "A count answered without a row.") }
         let mistake = try Survey.mistake(
-            empty: row.int(1), timeless: row.int(2), time: order.kind.timeColumn, unnamed: row.int(3))
+            empty: row.int(1), timeless: row.int(2), time: order.kind.timeField, unnamed: row.int(3))
         if let mistake { throw order.refusal("\(survey.table): \(mistake). Nothing was changed.") }
         survey.rows = try row.int(0)
         survey.sessions = try row.int(4)
@@ -293,11 +293,6 @@ extension PostgresCall {
         arguments.append(text: text)
         self.init(statement, arguments)
     }
-}
-
-extension JournalKind {
-    /// The column that says when a row was written.
-    fileprivate var timeColumn: String { self == .conversations ? "conversation_time" : "created_at" }
 }
 
 extension AdoptionOrder {

@@ -36,7 +36,10 @@ class AdoptionTest(unittest.TestCase):
         counted = json.loads(self.server.command(*ADOPT, "--dry-run", "--json").stdout)
         self.assertEqual((counted["rows"], counted["session_ids"], counted["sessions_to_begin"]), (600, 200, 200))
         self.assertEqual(counted["without_index"], [TABLE])
-        self.assertIn("session ids", self.server.command(*ADOPT, "--dry-run").stdout)
+        self.assertEqual((counted["session_type"], counted["kept_days"]), ("chat", 30))
+        told = self.server.command(*ADOPT, "--dry-run").stdout
+        self.assertIn("session ids", told)
+        self.assertIn("chat sessions, and their rows here, are deleted 30 days after their end (RETENTION_DAYS)", told)
         self.assertEqual(sql(self.database, "SELECT count(*) FROM sojourn.session_master"), "0")
 
         # A session in the middle that somebody is just beginning: the adoption waits for it, and is interrupted there.
@@ -48,7 +51,7 @@ class AdoptionTest(unittest.TestCase):
             run = subprocess.Popen(
                 [BINARY, *ADOPT, "--batch", "10"], cwd=self.server.folder, env=self.server.environment,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            self.wait_until("wait_event_type = 'Lock'")
+            self.wait_until("wait_event = 'transactionid'")
             run.send_signal(signal.SIGINT)
             run.wait(30)
             other.stdin.write("ROLLBACK;\n")
@@ -57,7 +60,7 @@ class AdoptionTest(unittest.TestCase):
         self.assertEqual((adoption["state"], adoption["session_ids_seen"]), ("filling", 100))
 
         done = self.server.command(*ADOPT, "--batch", "10")
-        self.assertRegex(done.stdout, r"(?s)is adopted: 200 sessions.*refused.*start_session")
+        self.assertRegex(done.stdout, r"(?s)is adopted: 200 sessions were.*refused.*start_session.*deleted 30 days after")
         self.assertRegex(done.stderr, r"adopt: 110 of 200\n(?s:.*)validating the foreign key of chatbot\.conversations")
         self.assertIn("adopted already", self.server.command(*ADOPT).stdout)
         self.assertRegex(self.server.command("adopt", "--status").stdout, r"chatbot\.conversations +conversations +adopted")
@@ -83,7 +86,16 @@ class AdoptionTest(unittest.TestCase):
         self.assertEqual(sql(self.database, "SELECT count(*) FROM sojourn.adoptions"), "0")
         self.server.environment["RETENTION_DAYS"] = "never"
         sql(self.database, f"UPDATE {TABLE} SET user_id = 99 WHERE id = 2")
-        self.assertIn("warning: several users wrote under one session id, in 1 case", self.server.command(*ADOPT).stderr)
+        done = self.server.command(*ADOPT, "--type", "voice", "--json")
+        self.assertIn("warning: several users wrote under one session id, in 1 case", done.stderr)
+        adopted = json.loads(done.stdout)
+        self.assertEqual((adopted["state"], adopted["session_type"], adopted["kept_days"]), ("adopted", "voice", None))
+        sql(self.database, "CREATE TABLE rated (session_id uuid, created_at timestamptz);"
+            "INSERT INTO rated VALUES (gen_random_uuid(), now())")
+        self.server.environment["RETENTION_DAYS"] = "1"
+        done = self.server.command("adopt", "feedback", "--from", "rated")
+        self.assertIn("is adopted: 1 session was begun", done.stdout)
+        self.assertIn("web sessions, and their rows here, are deleted 1 day after their end", done.stdout)
         for words, code, told in [
             (["adopt", "conversations", "--from", "nowhere"], 1, "no table nowhere"),
             (["adopt", "feedback", "--from", TABLE], 1, "created_at"),

@@ -17,6 +17,10 @@ struct AdoptCommand: OperatorCommand {
             reader or writer is stopped for longer than milliseconds. Interrupted (^C), it goes on where it was when \
             it is started again.
 
+            What is adopted is deleted like any other session with its rows: by retention (RETENTION_DAYS, see \
+            --dry-run), and with its user. Erasures wait until the adoption is done: a user who is erased before that \
+            can come back with rows that are still in the table.
+
             The table needs session_id (uuid) and conversation_time, or created_at for the other kinds; user_id is \
             taken where it is there.
             """)
@@ -78,13 +82,19 @@ struct AdoptCommand: OperatorCommand {
         let steps = AdoptionSteps(of: survey.sessions)
         let adoption = try await adopter.adopt(survey, batch: batch) { steps.show($0) }
         steps.finish()
-        guard !output.json else { return Terminal.say(adoption.json.text) }
-        guard !survey.isAdopted else { return Terminal.say("\(survey.table) is adopted already.") }
+        guard !survey.isAdopted else {
+            return Terminal.say(output.json ? adoption.json.text : "\(survey.table) is adopted already.")
+        }
+        guard !output.json else {
+            return Terminal.say(JSONValue.object(adoption.members.merging(survey.order.members) { $1 }).text)
+        }
         Terminal.say(
             """
-            \(adoption.table) is adopted: \(adoption.made.grouped) sessions were begun for it.
+            \(adoption.table) is adopted: \(adoption.made.grouped) session\(adoption.made == 1 ? " was" : "s were") \
+            begun for it.
             From now on a row whose session_id is not in sojourn.session_master is refused: begin sessions with \
             sojourn.start_session() or over HTTP before writing. A session that is deleted takes its rows along.
+            \(survey.order.fate)
             """)
     }
 
@@ -100,7 +110,7 @@ struct AdoptCommand: OperatorCommand {
             ["session ids of several users", survey.mixed.grouped],
             ["indexes to make", survey.unindexed.count.grouped],
         ]
-        Terminal.say(table.text)
+        Terminal.say(table.text + "\n\(survey.order.fate)")
     }
 
     /// All adoptions.
@@ -166,14 +176,31 @@ private final class AdoptionSteps: Sendable {
 
 extension JournalKind: ExpressibleByArgument {}
 
+extension AdoptionOrder {
+    /// How many days ended sessions of its type are kept; nil for ever.
+    private var keptDays: Int? { keptFor.map { Int($0.components.seconds / 86_400) } }
+
+    /// What becomes of what is adopted.
+    fileprivate var fate: String {
+        let sessions = "\(sessionType.rawValue) sessions, and their rows here, are"
+        guard let days = keptDays else { return "\(sessions) kept however old they are (RETENTION_DAYS)." }
+        return "\(sessions) deleted \(days.grouped) day\(days == 1 ? "" : "s") after their end (RETENTION_DAYS)."
+    }
+
+    fileprivate var members: [String: JSONValue] {
+        ["session_type": .string(sessionType.rawValue), "kept_days": keptDays.map(JSONValue.count) ?? .null]
+    }
+}
+
 extension AdoptionSurvey {
     fileprivate var json: JSONValue {
-        .object([
+        let members: [String: JSONValue] = [
             "dry_run": .bool(true), "table": .string(table), "kind": .string(order.kind.rawValue),
             "adopted": .bool(isAdopted), "rows": .count(rows), "session_ids": .count(sessions),
             "sessions_to_begin": .count(unknown), "past_retention": .count(retired),
             "session_ids_of_several_users": .count(mixed), "without_index": .array(unindexed.map(JSONValue.string)),
-        ])
+        ]
+        return .object(members.merging(order.members) { $1 })
     }
 
     /// Why nothing is done where retention would delete what was just adopted.
@@ -189,11 +216,13 @@ extension AdoptionSurvey {
 }
 
 extension Adoption {
-    fileprivate var json: JSONValue {
-        .object([
+    fileprivate var json: JSONValue { .object(members) }
+
+    fileprivate var members: [String: JSONValue] {
+        [
             "table": .string(table), "kind": .string(kind.rawValue), "state": .string(state.rawValue),
             "session_ids_seen": .count(seen), "sessions_begun": .count(made), "started_at": .time(startedAt),
             "changed_at": .time(changedAt), "adopted_at": .time(adoptedAt),
-        ])
+        ]
     }
 }

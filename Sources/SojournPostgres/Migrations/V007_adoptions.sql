@@ -45,8 +45,9 @@ BEGIN
     SELECT * INTO STRICT v_adoption FROM sojourn.adoptions WHERE table_name = p_table FOR UPDATE;
     v_time := CASE v_adoption.kind WHEN 'conversations' THEN 't.conversation_time' ELSE 't.created_at' END;
     IF EXISTS (
-        SELECT 1 FROM pg_attribute
-        WHERE attrelid = v_table AND 't.' || attname = v_time AND atttypid = 'timestamp'::regtype
+        SELECT 1 FROM pg_attribute AS a
+        JOIN pg_type AS t ON t.oid = a.atttypid
+        WHERE a.attrelid = v_table AND 't.' || a.attname = v_time AND 'timestamp'::regtype IN (t.oid, t.typbasetype)
     ) THEN
         v_time := format('(%s AT TIME ZONE %L)', v_time, v_adoption.time_zone);
     END IF;
