@@ -12,8 +12,9 @@ public import Sojourn
 //   validate  for each partition, under SHARE UPDATE EXCLUSIVE, which stops no reader or writer; then the parent's key,
 //             which finds those of its partitions and looks at no row (PostgreSQL has no NOT VALID for parents before 18)
 //
-// Where it stands is read from the catalogue and from `sojourn.adoptions`. Locks that stop writers (the parent's index, the
-// keys) are waited for no longer than 50 ms at a time, since whoever comes after us waits as long.
+// Where it stands is read from the catalogue and from `sojourn.adoptions`. Locks that stop others (the parent's index, the
+// keys, the drop of an index that is not whole) are waited for no longer than 50 ms at a time, since whoever comes after
+// us waits as long.
 
 extension PostgresStore: AdoptionStore {
     public func adopt(
@@ -106,21 +107,31 @@ extension PostgresStore {
             // Whoever makes an index holds this lock, as an interrupted run of ours still may: what is found after it
             // lasts. It stops no reader or writer.
             let found = try await client.withTransaction(patience: .hours(24)) {
-                transaction -> (isDone: Bool, name: String?, wreck: String?) in
+                transaction -> (isDone: Bool, name: String?, hasWreck: Bool) in
                 transaction.enqueue(PostgresCall(once: "LOCK TABLE \(table) IN SHARE UPDATE EXCLUSIVE MODE"))
                 let part = try await transaction.run(PostgresCall(AdoptedPart.statement, text: table)).first
                 let index = try await transaction.run(PostgresCall(Step.index, text: table)).first
-                return (try part?.adoptedPart().isIndexed == true, try index?.text(0), try index?.optionalText(1))
+                return (
+                    try part?.adoptedPart().isIndexed == true, try index?.text(0), try index?.optionalText(1) != nil
+                )
             }
-            if let wreck = found.wreck { try await runAlone("DROP INDEX CONCURRENTLY IF EXISTS \(wreck)") }
+            if found.hasWreck { try await dropWreck(of: table) }
             guard !found.isDone, let name = found.name else { return }
-            try await runAlone("CREATE INDEX CONCURRENTLY IF NOT EXISTS \(name) ON \(table) (session_id)")
+            let sql = "CREATE INDEX CONCURRENTLY IF NOT EXISTS \(name) ON \(table) (session_id)"
+            _ = try await client.runAlone(PostgresCall(once: sql), patience: .hours(24))
         }
         throw SojournError(.storeUnavailable, "\(table) has no index on session_id yet: run the command again.")
     }
 
-    private func runAlone(_ sql: String) async throws {
-        _ = try await client.runAlone(PostgresCall(once: sql), patience: .hours(24))
+    /// Drops what an interruption left of an index, under a lock that nobody who makes or drops one can have meanwhile:
+    /// `CONCURRENTLY` drops a name, and somebody else may have given it to a whole index since.
+    private func dropWreck(of table: String) async throws {
+        try await briefly(table) { transaction in
+            transaction.enqueue(PostgresCall(once: "LOCK TABLE \(table) IN ACCESS EXCLUSIVE MODE"))
+            let index = try await transaction.run(PostgresCall(Step.index, text: table)).first
+            guard let wreck = try index?.optionalText(1) else { return }
+            _ = try await transaction.run(PostgresCall(once: "DROP INDEX \(wreck)"))
+        }
     }
 
     /// Makes the index of a parent out of its partitions', which are all there.
@@ -158,7 +169,7 @@ extension PostgresStore {
         }
     }
 
-    /// Runs `body` in a transaction that stops writers for milliseconds only: waits 50 ms for each lock, and comes back
+    /// Runs `body` in a transaction that stops others for milliseconds only: waits 50 ms for each lock, and comes back
     /// later, for ten minutes.
     private func briefly(
         _ table: String, _ body: @Sendable (PostgresTransaction) async throws -> Void
@@ -171,7 +182,8 @@ extension PostgresStore {
                     transaction.enqueue(PostgresCall(once: "SET LOCAL lock_timeout = '50ms'"))
                     try await body(transaction)
                 }
-            } catch let error as PostgresError where ["55P03", "40P01"].contains(error.sqlState ?? "") {
+            } catch let error as PostgresError where ["55P03", "40P01", "XX000"].contains(error.sqlState ?? "") {
+                // XX000 is "tuple concurrently updated": of an index that another's CREATE INDEX has just been sent back from.
                 guard .now < deadline else {
                     throw SojournError(
                         .storeUnavailable,
