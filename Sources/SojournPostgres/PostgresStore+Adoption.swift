@@ -183,7 +183,7 @@ extension PostgresStore {
                     try await body(transaction)
                 }
             } catch let error as PostgresError where ["55P03", "40P01", "XX000"].contains(error.sqlState ?? "") {
-                // XX000 is "tuple concurrently updated": of an index that another's CREATE INDEX has just been sent back from.
+                // XX000 is "tuple concurrently updated", seen of an index whose making was just sent back.
                 guard .now < deadline else {
                     throw SojournError(
                         .storeUnavailable,
