@@ -154,19 +154,20 @@ extension AdoptionTests {
         defer { store.close() }
         let survey = try await store.survey(Self.order)
         let (indexing, signal) = AsyncStream.makeStream(of: Never.self)
-        async let adoption = store.adopt(survey, batch: 10) { step in
-            if Halt(step) == .indexing { signal.finish() }
-        }
-        // Holds the lock under which indexes are made until the adoption has found none.
-        try await database.client.withTransaction { holder in
-            let lock = "LOCK TABLE chatbot.conversations IN SHARE UPDATE EXCLUSIVE MODE"
-            _ = try await holder.run(PostgresCall(once: lock))
-            for await _ in indexing {}
+        // Makes both unseen, so that the adoption finds none, and waits for the lock under which indexes are made.
+        let adoption = try await database.client.withTransaction { holder in
             for statement in Self.wreck + ["CREATE INDEX ON chatbot.conversations (session_id)"] {
                 _ = try await holder.run(PostgresCall(once: statement))
             }
+            let adoption = Task {
+                try await store.adopt(survey, batch: 10) { step in
+                    if Halt(step) == .indexing { signal.finish() }
+                }
+            }
+            for await _ in indexing {}
+            return adoption
         }
-        _ = try await adoption
+        _ = try await adoption.value
         #expect(try await int(database, Self.indexes) == 1)
         try await expectAdopted(store)
     }
