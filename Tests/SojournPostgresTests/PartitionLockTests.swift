@@ -116,6 +116,24 @@ struct PartitionLockTests {
         }
     }
 
+    @Test(
+        "nobody waits, with a snapshot that a detaching would wait for, until somebody else is done with a month",
+        arguments: ["add_month", "secure_month", "finish_detach", "empty_month", "drop_month"])
+    func held(_ function: String) async throws {
+        let months = try await Months()
+        defer { months.store.close() }
+        try await months.database.client.withTransaction(patience: .seconds(60)) { holder in
+            _ = try await holder.run(PostgresCall(once: "SELECT sojourn.hold_months()"))
+            let error = await #expect(throws: PostgresError.self) {
+                _ = try await months.database.client.send([
+                    PostgresCall(once: "SET LOCAL lock_timeout = '20s'"),
+                    PostgresCall(once: "SELECT sojourn.\(function)('2026-11-01')"),
+                ])
+            }
+            #expect(error?.sqlState == "55P03" && error?.message.contains("somebody else changes a month") == true)
+        }
+    }
+
     @Test("a keeper goes on trying until the writer is done")
     func patience() async throws {
         let months = try await Months()

@@ -18,11 +18,16 @@ CREATE FUNCTION sojourn.month_state(p_day date) RETURNS text
         WHERE t.month IS NOT NULL
     $$;
 
--- Waits for whoever changes a month, and keeps others waiting until the transaction's end. Nobody who waits here holds a lock
--- on a table, so it may last longer than a wait for one.
+-- Keeps others from changing a month until the transaction's end. Nobody waits for it (SQLSTATE 55P03 instead): who waited would
+-- have a snapshot, and detaching waits for every snapshot older than its own.
 CREATE FUNCTION sojourn.hold_months() RETURNS void
-    LANGUAGE sql VOLATILE SET lock_timeout = '5s'
-    AS $$ SELECT pg_advisory_xact_lock(hashtext('sojourn'), hashtext('partitions')) $$;
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('sojourn'), hashtext('partitions')) THEN
+        RAISE EXCEPTION 'somebody else changes a month' USING ERRCODE = 'lock_not_available';
+    END IF;
+END $$;
 
 -- Makes the month that a day lies in, or takes a kept one back; false where it is there. A new one is made beside the others
 -- and attached without a foreign key of its own, so that readers are not blocked; a kept one has a key, and to attach it
