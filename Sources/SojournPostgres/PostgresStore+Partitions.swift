@@ -54,9 +54,11 @@ extension PostgresStore: PartitionStore {
 
     public func leadingPartitions(_ body: @Sendable () async throws -> Void) async throws -> Bool {
         try await answering {
-            // The transaction has no snapshot while `body` runs, so that no step waits for it.
             try await keeping.withTransaction { transaction in
-                guard try await transaction.run(PostgresCall(Self.lead)).first?.bool(0) == true else { return false }
+                // A query's portal keeps its snapshot until the next statement's takes its place, and a detaching waits for every
+                // snapshot older than its own. This one takes none; and nobody ends a leader for being idle.
+                let isLeading = try await transaction.run([PostgresCall(Self.lead), PostgresCall(Self.idling)])[0]
+                guard try isLeading.first?.bool(0) == true else { return false }
                 try await body()
                 return true
             }
@@ -122,6 +124,7 @@ extension PostgresStore: PartitionStore {
     private static let emptying = PostgresStatement("SELECT sojourn.empty_month(to_date($1, 'YYYY-MM'))", [.text])
     private static let drop = PostgresStatement("SELECT sojourn.drop_month(to_date($1, 'YYYY-MM'))", [.text])
     private static let lead = PostgresStatement("SELECT sojourn.lead_partitions()")
+    private static let idling = PostgresStatement("SET LOCAL idle_in_transaction_session_timeout = 0")
     private static let refresh = PostgresStatement("SELECT sojourn.refresh_recent_conversations()")
     private static let cleaning = PostgresStatement("SELECT sojourn.clean_search_indexes()")
 }

@@ -134,6 +134,18 @@ struct PartitionLockTests {
         }
     }
 
+    @Test("who leads holds no snapshot: what was left half done is finished meanwhile")
+    func leading() async throws {
+        let months = try await Months()
+        defer { months.store.close() }
+        let step = try await prepare(months, for: "finish")
+        let isLeading = try await months.store.leadingPartitions {
+            let outcome = try await months.store.perform(step)
+            #expect(outcome == .done)
+        }
+        #expect(isLeading)
+    }
+
     @Test("a keeper goes on trying until the writer is done")
     func patience() async throws {
         let months = try await Months()
