@@ -74,7 +74,7 @@ struct JournalLoadTests {
                 }
             }
             try await keeper.tend()
-            try await Task.sleep(for: .milliseconds(200))
+            try await Task.sleep(for: .seconds(1))
         }
     }
 

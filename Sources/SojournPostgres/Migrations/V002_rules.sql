@@ -10,15 +10,17 @@ CREATE FUNCTION sojourn.session_live(s sojourn.session_master, at timestamptz) R
             AND coalesce(s.epoch, 0) = s.user_epoch
     $$;
 
--- Whether a caller who shows this digest, or NULL for one that is trusted, holds the current secret.
+-- Whether a caller who shows this digest, or NULL for one that is trusted, holds the current secret. Never NULL, which refuses in a
+-- WHERE alone.
 CREATE FUNCTION sojourn.session_opens(s sojourn.session_master, digest bytea) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT digest IS NULL OR s.secret_digest = digest $$;
+    AS $$ SELECT digest IS NULL OR coalesce(s.secret_digest = digest, false) $$;
 
 -- The expiry that a renewal at a moment brings: the life from then on, never shorter than before, never past the cap;
--- left out where it would move by less than a 24th of the life (S4).
+-- left out where it would move by less than a 24th of the life (S4). STABLE, as an interval added to a time is: what claims
+-- more than its body is not inlined, but parsed anew by every statement.
 CREATE FUNCTION sojourn.session_renewed(s sojourn.session_master, at timestamptz) RETURNS timestamptz
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
         SELECT CASE
             WHEN (least(at + s.ttl_seconds * interval '1 second', s.absolute_expires_at) - s.expires_at) * 24

@@ -1,35 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The journal (J1–J5, J7): what happened in sessions. Turns stand in one table a month, the other three kinds in one each.
 
--- A rule that is NULL refuses in a WHERE alone: this one is never NULL.
-CREATE OR REPLACE FUNCTION sojourn.session_opens(s sojourn.session_master, digest bytea) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT digest IS NULL OR coalesce(s.secret_digest = digest, false) $$;
-
--- An interval added to a time is STABLE, and a function that says less than its body is not inlined: it was parsed anew by
--- every statement.
-ALTER FUNCTION sojourn.session_renewed(sojourn.session_master, timestamptz) STABLE;
-
--- By one reading of the clock, so that the index serves: clock() is VOLATILE.
-CREATE OR REPLACE FUNCTION sojourn.erase_graces(p_rows integer) RETURNS integer
-    LANGUAGE sql VOLATILE
-    AS $$
-        WITH over AS (
-            SELECT session_id FROM sojourn.session_master
-            WHERE previous_until <= (SELECT sojourn.clock())
-            ORDER BY previous_until
-            LIMIT p_rows
-            FOR UPDATE SKIP LOCKED
-        ), erased AS (
-            UPDATE sojourn.session_master AS s
-            SET previous_digest = NULL, previous_until = NULL, successor_sealed = NULL
-            FROM over
-            WHERE s.session_id = over.session_id
-            RETURNING 1
-        )
-        SELECT count(*)::integer FROM erased
-    $$;
-
 -- How many entries a session was given, by kind, and the span of time that its turns lie in: where "the last N" are sought.
 ALTER TABLE sojourn.session_master
     ADD COLUMN interaction_count    bigint NOT NULL DEFAULT 0,
