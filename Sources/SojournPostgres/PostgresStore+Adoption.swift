@@ -175,14 +175,14 @@ extension PostgresStore {
         _ table: String, _ body: @Sendable (PostgresTransaction) async throws -> Void
     ) async throws {
         let deadline = ContinuousClock.now + .seconds(600)
-        var pause = 50
+        var rests = Rests(upTo: .seconds(2))
         while true {
             do {
                 return try await client.withTransaction(patience: .seconds(600)) { transaction in
                     transaction.enqueue(PostgresCall(once: "SET LOCAL lock_timeout = '50ms'"))
                     try await body(transaction)
                 }
-            } catch let error as PostgresError where ["55P03", "40P01", "XX000"].contains(error.sqlState ?? "") {
+            } catch let error as PostgresError where error.isLockBusy || error.sqlState == "XX000" {
                 // XX000 is "tuple concurrently updated", seen of an index whose making was just sent back.
                 guard .now < deadline else {
                     throw SojournError(
@@ -192,9 +192,7 @@ extension PostgresStore {
                         end the oldest of pg_stat_activity and run the command again, which goes on from here.
                         """, underlying: error)
                 }
-                // Apart from others who retry, and rarer where the table is busy.
-                try await Task.sleep(for: .milliseconds(Int.random(in: pause / 2...pause)))
-                pause = min(pause * 2, 2000)
+                try await Task.sleep(for: rests.next())
             }
         }
     }

@@ -63,7 +63,7 @@ extension PostgresStore {
         _ entries: [NewEntry], to access: SessionAccess, expectedTurns: Int?, idempotency: IdempotencyKey?
     ) async throws -> [JournalEntry] {
         guard let kind = entries.first?.body.kind else {
-            guard try await find([access])[0] != nil else { throw SojournError.noSession() }
+            try await admitReader(access)
             return []
         }
         let append = Append(

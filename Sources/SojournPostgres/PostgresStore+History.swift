@@ -77,7 +77,8 @@ extension PostgresStore {
         return try await read(PostgresCall(statement, arguments)).map { try kind.read($0) }
     }
 
-    private func admitReader(_ access: SessionAccess) async throws {
+    /// Throws `noSession` where the session is not there for the caller.
+    func admitReader(_ access: SessionAccess) async throws {
         guard try await find([access])[0] != nil else { throw SojournError.noSession() }
     }
 }

@@ -153,9 +153,9 @@ extension Partition {
 }
 
 extension PostgresError {
-    /// Whether somebody was in the way of a step, or took it first: a lock that was not to be had (55P03), a deadlock
-    /// (40P01), another month that is being detached (55000), or a partition that is none any more (42P01).
+    /// Whether somebody was in the way of a step, or took it first: a lock that was not to be had, another month that is
+    /// being detached (55000), or a partition that is none any more (42P01).
     fileprivate var isBusyMonth: Bool {
-        outcome == .nothingHappened && ["55P03", "40P01", "55000", "42P01"].contains(sqlState)
+        isLockBusy || outcome == .nothingHappened && ["55000", "42P01"].contains(sqlState)
     }
 }

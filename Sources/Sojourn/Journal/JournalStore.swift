@@ -68,7 +68,7 @@ public struct HistoryQuery: Sendable, Hashable {
     /// Whether the query lets an entry pass.
     public func matches(_ entry: JournalEntry) -> Bool {
         (from.map { entry.at >= $0 } ?? true) && (to.map { entry.at < $0 } ?? true)
-            && (text.map { entry.body.contains($0) } ?? true)
+            && (text.map(entry.body.contains) ?? true)
     }
 }
 
