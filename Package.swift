@@ -147,6 +147,7 @@ let package = Package(
             name: "PostgresDriverTests",
             dependencies: ["PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle], swiftSettings: strict),
         .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
+        .target(name: "RedisTestSupport", path: "Tests/RedisTestSupport", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )
