@@ -72,6 +72,7 @@ let package = Package(
             name: "PostgresDriver",
             dependencies: ["CPostgres", .collections, .logging, .metrics, .serviceLifecycle],
             swiftSettings: strict),
+        .target(name: "RedisDriver", swiftSettings: strict),
         .target(
             name: "Sojourn",
             dependencies: [.collections, .crypto, .logging, .metrics, .serviceLifecycle, .tracing],
@@ -147,6 +148,8 @@ let package = Package(
             name: "PostgresDriverTests",
             dependencies: ["PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle], swiftSettings: strict),
         .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "RedisDriverTests", dependencies: ["RedisDriver", "RedisTestSupport"], swiftSettings: strict),
         .target(name: "RedisTestSupport", path: "Tests/RedisTestSupport", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
