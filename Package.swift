@@ -42,6 +42,7 @@ let package = Package(
         .library(name: "Sojourn", targets: ["Sojourn"]),
         .library(name: "SojournSQLite", targets: ["SojournSQLite"]),
         .library(name: "PostgresDriver", targets: ["PostgresDriver"]),
+        .library(name: "RedisDriver", targets: ["RedisDriver"]),
         .library(name: "SojournPostgres", targets: ["SojournPostgres"]),
         .library(name: "SojournHTTP", targets: ["SojournHTTP"]),
         .library(name: "SojournServer", targets: ["SojournServer"]),
@@ -72,7 +73,12 @@ let package = Package(
             name: "PostgresDriver",
             dependencies: ["CPostgres", .collections, .logging, .metrics, .serviceLifecycle],
             swiftSettings: strict),
-        .target(name: "RedisDriver", swiftSettings: strict),
+        .target(
+            name: "RedisDriver",
+            dependencies: [
+                .collections, .crypto, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+            ],
+            swiftSettings: strict),
         .target(
             name: "Sojourn",
             dependencies: [.collections, .crypto, .logging, .metrics, .serviceLifecycle, .tracing],
@@ -147,9 +153,11 @@ let package = Package(
         .testTarget(
             name: "PostgresDriverTests",
             dependencies: ["PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle], swiftSettings: strict),
-        .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
         .testTarget(
-            name: "RedisDriverTests", dependencies: ["RedisDriver", "RedisTestSupport"], swiftSettings: strict),
+            name: "RedisDriverTests",
+            dependencies: ["RedisDriver", "RedisTestSupport", .logging, .nioCore, .nioPosix, .serviceLifecycle],
+            swiftSettings: strict),
+        .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
         .target(name: "RedisTestSupport", path: "Tests/RedisTestSupport", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
