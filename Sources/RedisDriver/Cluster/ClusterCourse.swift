@@ -3,8 +3,7 @@
 /// The course of one command through a cluster: what to do after each answer. Decisions only.
 ///
 /// Redirections are followed at once, at most `redirectionsMax` of them. What only time can cure is tried again after rests
-/// that grow, until the next one would end after the deadline. A command of which it is not known whether it took effect is
-/// never sent again.
+/// that grow, until the next one would end after the deadline: then what came last is the answer.
 struct ClusterCourse {
     /// Most redirections that are followed.
     static let redirectionsMax = 5
@@ -14,7 +13,7 @@ struct ClusterCourse {
     static let restMax = Duration.milliseconds(160)
 
     /// Where a command goes.
-    enum Target: Sendable, Hashable {
+    enum Target: Sendable, Equatable {
         /// To whom the map names.
         case owner
         /// To this node.
@@ -27,9 +26,7 @@ struct ClusterCourse {
     enum Step: Sendable, Equatable {
         /// What came is the caller's.
         case answer
-        /// The command has been sent around in circles.
-        case giveUp
-        /// It goes there, after a rest.
+        /// The command goes there, after a rest.
         case send(Target, after: Duration)
     }
 
@@ -37,8 +34,8 @@ struct ClusterCourse {
     struct Decision: Sendable, Equatable {
         /// What is to be done.
         var step: Step
-        /// Whether the map is out of date as a whole.
-        var isMapStale = false
+        /// Whether the map is out of date.
+        var isMapStale = true
         /// The slot that is known to be elsewhere.
         var moved: Move?
     }
@@ -62,21 +59,25 @@ struct ClusterCourse {
     mutating func redirected(_ redirection: Redirection, at now: ContinuousClock.Instant) -> Decision {
         switch redirection {
         case .moved(let slot, let node):
-            Decision(step: follow(.node(node)), isMapStale: true, moved: Move(slot: slot, node: node))
-        case .ask(let node): Decision(step: follow(.asking(node)))
-        case .demoted: Decision(step: rest(at: now), isMapStale: true)
-        case .later: Decision(step: rest(at: now), isMapStale: true)
+            Decision(step: follow(.node(node)), moved: Move(slot: slot, node: node))
+        case .ask(let node): Decision(step: follow(.asking(node)), isMapStale: false)
+        case .later: Decision(step: rest(at: now))
         }
     }
 
-    /// Nobody is known to serve the slot, or the node could not be had; `tookNoEffect` tells whether that is certain.
-    mutating func failed(tookNoEffect: Bool, at now: ContinuousClock.Instant) -> Decision {
-        Decision(step: tookNoEffect ? rest(at: now) : .answer, isMapStale: true)
+    /// Nobody is known to serve the slot.
+    mutating func lacksOwner(at now: ContinuousClock.Instant) -> Decision {
+        Decision(step: rest(at: now))
+    }
+
+    /// A newer map took the node away before it had answered, and the command may be sent again.
+    mutating func displaced(at now: ContinuousClock.Instant) -> Decision {
+        Decision(step: rest(at: now), isMapStale: false)
     }
 
     private mutating func follow(_ target: Target) -> Step {
         redirections += 1
-        return redirections > Self.redirectionsMax ? .giveUp : .send(target, after: .zero)
+        return redirections > Self.redirectionsMax ? .answer : .send(target, after: .zero)
     }
 
     private mutating func rest(at now: ContinuousClock.Instant) -> Step {

@@ -6,9 +6,7 @@ enum Redirection: Sendable, Equatable {
     case moved(HashSlot, to: RedisConfiguration.Host)
     /// `ASK`: the slot is on its way to that node, which has this key already.
     case ask(RedisConfiguration.Host)
-    /// `READONLY`, `MASTERDOWN`: the node is a replica now.
-    case demoted
-    /// `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`: not now.
+    /// `TRYAGAIN`, `CLUSTERDOWN`, `READONLY`, `MASTERDOWN`: not now, and perhaps not there.
     case later
 
     /// What `message` says, which came from `node`; nil for every other error.
@@ -27,8 +25,7 @@ enum Redirection: Sendable, Equatable {
                 return nil
             }
             self = .ask(target)
-        case "READONLY", "MASTERDOWN": self = .demoted
-        case "TRYAGAIN", "CLUSTERDOWN", "LOADING": self = .later
+        case "TRYAGAIN", "CLUSTERDOWN", "READONLY", "MASTERDOWN": self = .later
         default: return nil
         }
     }

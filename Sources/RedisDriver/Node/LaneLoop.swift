@@ -111,6 +111,7 @@ extension LaneLoop {
                 continue
             }
             if let script = flight.missingScript(for: call, at: now) { append(script.loading) }
+            if call.command.isAsking { append(RedisCommand("ASKING")) }
             append(call.command)
             flight.add(call, at: now)
             soonest = min(soonest ?? call.deadline, call.deadline)
