@@ -66,7 +66,8 @@ import Testing
         #expect(course.redirected(.ask(other), at: now).step == .answer)
     }
 
-    @Test("what passes is tried again after growing rests, and what came last is the answer at the deadline") func rests() {
+    @Test("what passes is tried again after growing rests, and what came last is the answer at the deadline")
+    func rests() {
         var course = ClusterCourse(deadline: now + .seconds(1))
         var clock = now
         var pauses: [Duration] = []
@@ -89,14 +90,36 @@ import Testing
 
     @Test("the map is fetched by one at a time, and again where it was wanted meanwhile") func upkeep() {
         var upkeep = MapUpkeep()
-        #expect(upkeep.want())
+        var starts = [upkeep.want()]
         upkeep.begin()
-        #expect(!upkeep.want())
-        #expect(!upkeep.want())
-        #expect(upkeep.goesOn())
+        starts += [upkeep.want(), upkeep.want()]
+        var goesOn = [upkeep.goesOn()]
         upkeep.begin()
-        #expect(!upkeep.goesOn())
-        #expect(upkeep.want())
+        goesOn += [upkeep.goesOn()]
+        starts += [upkeep.want()]
+        #expect(starts == [true, false, false, true])
+        #expect(goesOn == [true, false])
+    }
+
+    @Test("a subscription to several servers stands while all of them do, whoever they are") func standing() {
+        var standing = Standing()
+        #expect(!standing.isWhole)
+        standing.need(["a", "b"])
+        standing.note("a", stands: true)
+        standing.note("c", stands: true)
+        #expect(!standing.isWhole)
+        standing.note("b", stands: true)
+        #expect(standing.isWhole)
+        standing.need(["a", "b", "c"])
+        #expect(!standing.isWhole)
+        standing.need(["a", "b"])
+        #expect(standing.isWhole)
+        standing.note("b", stands: false)
+        #expect(!standing.isWhole)
+        standing.need(["a"])
+        #expect(standing.isWhole)
+        standing.need([])
+        #expect(!standing.isWhole)
     }
 }
 

@@ -35,7 +35,7 @@ enum Programs {
         }
         let text = try String(contentsOfFile: output, encoding: .utf8)
         try #require(status == 0, "\(words.joined(separator: " ")): \(text)")
-        return text.trimmingCharacters(in: .newlines).replacing("\r", with: "")
+        return text.replacing("\r\n", with: "\n").trimmingCharacters(in: .newlines)
     }
 }
 

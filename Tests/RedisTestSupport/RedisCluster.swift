@@ -38,6 +38,14 @@ package struct RedisCluster: Sendable {
         return try #require(line.flatMap(server))
     }
 
+    /// The replica of `primary`, nil where it has none.
+    package func replica(of primary: RedisServer) async throws -> RedisServer? {
+        let id = try await name(of: primary)
+        return try await primary.tell("CLUSTER", "NODES").split(separator: "\n").first {
+            $0.contains("slave \(id) ")
+        }.flatMap(server)
+    }
+
     /// The node's name in the cluster.
     package func name(of node: RedisServer) async throws -> String { try await node.tell("CLUSTER", "MYID") }
 

@@ -14,35 +14,38 @@ package struct RedisSentinels: Sendable {
     /// Lends servers and sentinels that know each other, and puts them away.
     ///
     /// - Parameters:
-    ///   - options: Options of the servers, as in `RedisServer.run`.
-    ///   - rules: More lines of the sentinels' configuration, such as their password.
+    ///   - password: The servers' password, if they have one.
+    ///   - sentinelPassword: The sentinels'.
     package static func run(
-        options: [String] = [], rules: String = "", _ body: (RedisSentinels) async throws -> Void
+        password: String? = nil, sentinelPassword: String? = nil, _ body: (RedisSentinels) async throws -> Void
     ) async throws {
         var all: [RedisServer] = []
         defer { for server in all { server.putAway() } }
-        let primary = try await RedisServer.started(options)
+        let secrets = password.map { ["--requirepass", $0, "--masterauth", $0] } ?? []
+        let primary = try await RedisServer.started(secrets)
         all.append(primary)
-        let replica = try await RedisServer.started(options + ["--replicaof", "127.0.0.1", "\(primary.port)"])
-        all.append(replica)
-        let watch = """
+        all.append(try await RedisServer.started(secrets + ["--replicaof", "127.0.0.1", "\(primary.port)"]))
+        var rules = """
             sentinel monitor \(name) 127.0.0.1 \(primary.port) 2
             sentinel down-after-milliseconds \(name) 1500
             sentinel failover-timeout \(name) 10000
-            \(rules)
 
             """
-        for _ in 0..<3 { all.append(try await RedisServer.started(as: .sentinel(rules: watch))) }
-        let group = RedisSentinels(servers: [primary, replica], sentinels: Array(all.dropFirst(2)))
+        if let password { rules += "sentinel auth-pass \(name) \"\(password)\"\n" }
+        if let sentinelPassword { rules += "requirepass \"\(sentinelPassword)\"\n" }
+        for _ in 0..<3 { all.append(try await RedisServer.started(as: .sentinel(rules: rules))) }
+        let group = RedisSentinels(servers: Array(all[..<2]), sentinels: Array(all[2...]))
         for sentinel in group.sentinels {
-            try await wait(until: "the sentinels know each other") { try await group.isWatching(sentinel) }
+            try await wait(until: "the sentinels know each other") {
+                try await isWatching(sentinel, password: sentinelPassword)
+            }
         }
         try await body(group)
     }
 
     /// Whether the sentinel knows the replica and the two other sentinels.
-    private func isWatching(_ sentinel: RedisServer) async throws -> Bool {
-        let lines = try await sentinel.tell("SENTINEL", "MASTER", Self.name).split(separator: "\n")
+    private static func isWatching(_ sentinel: RedisServer, password: String?) async throws -> Bool {
+        let lines = try await sentinel.tell("-a", password ?? "", "SENTINEL", "MASTER", name).split(separator: "\n")
         func fact(_ name: Substring) -> Substring? {
             lines.firstIndex(of: name).map { lines[$0 + 1] }
         }

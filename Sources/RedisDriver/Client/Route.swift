@@ -24,6 +24,28 @@ enum Route: Sendable {
         }
     }
 
+    /// How many servers a listener listens to.
+    enum Extent {
+        /// One, which hears from the others what is published.
+        case anyServer
+        /// All that keys are written to.
+        case allPrimaries
+    }
+
+    /// Tells `listener` where to listen, now and whenever that changes.
+    func post(_ listener: any Listener, at extent: Extent) {
+        switch (self, extent) {
+        case (.server(let node), _): listener.listen { [node.place] }
+        case (.cluster(let cluster), .anyServer): listener.listen { [cluster.anywhere] }
+        case (.cluster(let cluster), .allPrimaries): cluster.post(listener)
+        }
+    }
+
+    /// Tells `listener` no more.
+    func dismiss(_ listener: any Listener) {
+        if case .cluster(let cluster) = self { cluster.dismiss(listener) }
+    }
+
     /// Ends all that is on the way.
     func close() {
         switch self {

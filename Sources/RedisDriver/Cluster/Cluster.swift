@@ -18,6 +18,10 @@ final class Cluster: Sendable {
         var outage: Outage
         /// How many of those who may know the map were asked first.
         var inquiries = 0
+        /// Who listens to all primaries.
+        var listeners: [ObjectIdentifier: any Listener] = [:]
+        /// Whether the map is fetched at every heartbeat, as long as somebody listens.
+        var isBeating = false
         var isClosed = false
     }
 
@@ -65,7 +69,7 @@ extension Cluster {
                 }
             guard let host else { return state.outage.refusal(at: .now).map(Destination.refused) ?? .unknown }
             if let node = state.nodes[host] { return .node(host, node) }
-            let node = makeNode(host)
+            let node = Node(place(host), surroundings)
             state.nodes[host] = node
             return .node(host, node)
         }
@@ -77,15 +81,13 @@ extension Cluster {
         if decision.isMapStale { wantMap() }
     }
 
-    /// The node at `host`. Every attempt to connect to it but the first doubts the map.
-    private func makeNode(_ host: RedisConfiguration.Host) -> Node {
+    /// Where the node at `host` is. Every attempt to connect to it but the first doubts the map.
+    private func place(_ host: RedisConfiguration.Host) -> Node.Place {
         let isFirst = Atomic(true)
-        let place = Node.Place(name: "\(host.name):\(host.port)", needsPrimary: false) {
-            [weak self] () throws(RedisError) in
+        return Node.Place(name: "\(host.name):\(host.port)", needsPrimary: false) { [weak self] () throws(RedisError) in
             if !isFirst.exchange(false, ordering: .relaxed) { self?.wantMap() }
             return [host]
         }
-        return Node(place, surroundings)
     }
 }
 
@@ -95,12 +97,14 @@ extension Cluster {
     /// Sees to it that the map is fetched.
     func wantMap() {
         guard state.withLock({ !$0.isClosed && $0.upkeep.want() }) else { return }
+        surroundings.farewell.enter()
         // Nobody waits for it, as any command may be served before it is done. It ends once nobody wants the map.
         Task {
             repeat {
                 let next = ContinuousClock.now + MapUpkeep.pause
                 try? await Task.sleep(until: max(next, await fetchMap() ?? next), clock: .continuous)
             } while state.withLock { $0.upkeep.goesOn() && !$0.isClosed }
+            surroundings.farewell.leave()
         }
     }
 
@@ -109,14 +113,14 @@ extension Cluster {
     ///
     /// - Returns: When to try again where nobody answered.
     private func fetchMap() async -> ContinuousClock.Instant? {
-        let (known, first) = state.withLock { state in
+        let (hosts, first) = state.withLock { state in
             state.upkeep.begin()
             state.inquiries += 1
-            return (state.map.primaries + state.map.replicas, state.inquiries)
+            let hosts = self.hosts(by: state.map)
+            return (hosts, state.inquiries % hosts.count)
         }
-        let hosts = known + surroundings.configuration.hosts.filter { !known.contains($0) }
         var failures: [RedisError] = []
-        for host in hosts[(first % hosts.count)...] + hosts[..<(first % hosts.count)] {
+        for host in hosts[first...] + hosts[..<first] where !state.withLock(\.isClosed) {
             do throws(RedisError) {
                 let answer = try await Inquiry.ask(
                     RedisCommand("CLUSTER", ["SLOTS"]), of: host, surroundings.configuration)
@@ -137,15 +141,72 @@ extension Cluster {
         return retry
     }
 
+    /// All nodes by `map`, and the configured ones.
+    private func hosts(by map: SlotMap) -> [RedisConfiguration.Host] {
+        let known = map.primaries + map.replicas
+        return known + surroundings.configuration.hosts.filter { !known.contains($0) }
+    }
+
     /// From now on this is the map. Nodes that it does not name as primaries are put away.
     private func adopt(_ map: SlotMap) {
-        let dropped = state.withLock { state in
+        let (dropped, listeners) = state.withLock { state in
             state.map = map
             state.outage.ended(at: .now)
             let dropped = state.nodes.filter { !map.primaries.contains($0.key) }
             for host in dropped.keys { state.nodes[host] = nil }
-            return dropped
+            return (dropped, state.listeners)
         }
         for node in dropped.values { node.close() }
+        for listener in listeners.values { tell(listener) }
+    }
+}
+
+// MARK: - Listening
+
+extension Cluster {
+    /// Any node that can be connected to.
+    var anywhere: Node.Place {
+        Node.Place(name: "cluster", needsPrimary: false) { [weak self] () throws(RedisError) in
+            guard let self else { throw .shutDown() }
+            wantMap()
+            return state.withLock { hosts(by: $0.map) }.shuffled()
+        }
+    }
+
+    /// Tells `listener` of all primaries, now and whenever the map changes. Nothing may be sent for long while somebody
+    /// listens, so the map is fetched at every heartbeat.
+    func post(_ listener: any Listener) {
+        let beats = state.withLock { state in
+            state.listeners[ObjectIdentifier(listener)] = listener
+            defer { state.isBeating = true }
+            return !state.isBeating
+        }
+        tell(listener)
+        wantMap()
+        guard beats else { return }
+        let heartbeat = surroundings.configuration.heartbeat
+        // It belongs to all who listen, and ends a heartbeat after the last of them at most.
+        Task { [weak self] in
+            repeat { try? await Task.sleep(for: heartbeat) } while self?.beat() ?? false
+        }
+    }
+
+    /// Tells `listener` no more.
+    func dismiss(_ listener: any Listener) {
+        state.withLock { $0.listeners[ObjectIdentifier(listener)] = nil }
+    }
+
+    private func tell(_ listener: any Listener) {
+        listener.listen { state.withLock { $0.map.primaries }.map(place) }
+    }
+
+    /// - Returns: Whether there is to be another one.
+    private func beat() -> Bool {
+        let beats = state.withLock { state in
+            state.isBeating = !state.listeners.isEmpty && !state.isClosed
+            return state.isBeating
+        }
+        if beats { wantMap() }
+        return beats
     }
 }
