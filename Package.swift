@@ -43,6 +43,8 @@ let package = Package(
         .library(name: "SojournSQLite", targets: ["SojournSQLite"]),
         .library(name: "PostgresDriver", targets: ["PostgresDriver"]),
         .library(name: "SojournPostgres", targets: ["SojournPostgres"]),
+        .library(name: "RedisDriver", targets: ["RedisDriver"]),
+        .library(name: "SojournRedis", targets: ["SojournRedis"]),
         .library(name: "SojournHTTP", targets: ["SojournHTTP"]),
         .library(name: "SojournServer", targets: ["SojournServer"]),
         .library(name: "SojournTesting", targets: ["SojournTesting"]),
@@ -90,6 +92,11 @@ let package = Package(
             resources: [.embedInCode("Migrations")],
             swiftSettings: strict),
         .target(
+            name: "SojournRedis",
+            dependencies: ["Sojourn", "RedisDriver", .logging],
+            resources: [.embedInCode("Scripts")],
+            swiftSettings: strict),
+        .target(
             name: "SojournHTTP",
             dependencies: [
                 "Sojourn", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing,
@@ -98,7 +105,8 @@ let package = Package(
         .target(
             name: "SojournServer",
             dependencies: [
-                "PostgresDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournSQLite", .configuration,
+                "PostgresDriver", "RedisDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournRedis",
+                "SojournSQLite", .configuration,
                 .coreMetrics, .hummingbird, .hummingbirdCore,
                 .hummingbirdTLS, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .swiftCSV,
                 .unixSignals,
@@ -119,6 +127,9 @@ let package = Package(
             name: "PostgresBench",
             dependencies: ["BenchLoad", "PostgresDriver", "Sojourn", "SojournPostgres", .logging],
             path: "Benchmarks/PostgresBench", swiftSettings: strict),
+        .executableTarget(
+            name: "RedisBench", dependencies: ["BenchLoad", "RedisDriver", "Sojourn", "SojournRedis"],
+            path: "Benchmarks/RedisBench", swiftSettings: strict),
         .testTarget(
             name: "SojournTests", dependencies: ["Sojourn", "SojournTesting", .logging], swiftSettings: strict),
         .testTarget(
@@ -130,6 +141,9 @@ let package = Package(
                 "PostgresDriver", "PostgresTestSupport", "Sojourn", "SojournPostgres", "SojournTesting", "StoreWorker",
                 .logging,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SojournRedisTests", dependencies: ["RedisDriver", "Sojourn", "SojournRedis", "SojournTesting"],
             swiftSettings: strict),
         .executableTarget(
             name: "StoreWorker", dependencies: ["PostgresDriver", "Sojourn", "SojournPostgres", .logging],
