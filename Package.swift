@@ -42,6 +42,7 @@ let package = Package(
         .library(name: "Sojourn", targets: ["Sojourn"]),
         .library(name: "SojournSQLite", targets: ["SojournSQLite"]),
         .library(name: "PostgresDriver", targets: ["PostgresDriver"]),
+        .library(name: "RedisDriver", targets: ["RedisDriver"]),
         .library(name: "SojournPostgres", targets: ["SojournPostgres"]),
         .library(name: "RedisDriver", targets: ["RedisDriver"]),
         .library(name: "SojournRedis", targets: ["SojournRedis"]),
@@ -73,6 +74,12 @@ let package = Package(
         .target(
             name: "PostgresDriver",
             dependencies: ["CPostgres", .collections, .logging, .metrics, .serviceLifecycle],
+            swiftSettings: strict),
+        .target(
+            name: "RedisDriver",
+            dependencies: [
+                .collections, .crypto, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+            ],
             swiftSettings: strict),
         .target(
             name: "Sojourn",
@@ -160,6 +167,9 @@ let package = Package(
         .testTarget(
             name: "PostgresDriverTests",
             dependencies: ["PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle], swiftSettings: strict),
+        .testTarget(
+            name: "RedisDriverTests",
+            dependencies: ["RedisDriver", .logging, .nioCore, .nioPosix, .serviceLifecycle], swiftSettings: strict),
         .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]

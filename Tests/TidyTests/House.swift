@@ -14,6 +14,7 @@ struct Imports {
 let house: [String: Imports] = [
     "CPostgres": Imports(),
     "PostgresDriver": Imports(ours: ["CPostgres"], outside: ["ServiceLifecycle"]),
+    "RedisDriver": Imports(outside: ["Crypto", "NIOCore", "NIOPosix", "NIOSSL", "ServiceLifecycle"]),
     "Sojourn": Imports(outside: ["Crypto", "ServiceLifecycle"]),
     "SojournTesting": Imports(ours: ["Sojourn"], outside: ["Testing"]),
     "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB", "GRDBSQLite"]),

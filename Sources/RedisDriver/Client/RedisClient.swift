@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Logging
+public import ServiceLifecycle
+
+/// A client of Redis, or of what speaks its protocol: RESP3, or RESP2 where the server knows no better.
+///
+/// - **Pipelining.** All callers share a connection. What they send while the event loop is on its way is written at once.
+///   Answers come in order; each caller is resumed with its own.
+/// - **Answers.** At the latest when `answerTimeout` is over. What is known of a failed command's effect is
+///   `RedisError.outcome`.
+/// - **Outages.** Connections are made when they are first needed and made again when they are lost. Callers whose command
+///   was not written wait meanwhile for at most `outageGrace`, but are told at once where the server refuses us.
+///
+/// Nothing starts in `init`. Run it in a service group for an orderly end, or call `close()`.
+public final class RedisClient: Sendable {
+    let surroundings: Surroundings
+    private let node: Node
+    private let mistake: RedisError?
+
+    /// A client that connects when it is first used. A configuration that cannot work fails the first use.
+    public init(_ configuration: RedisConfiguration, logger: Logger) {
+        mistake = configuration.mistake
+        surroundings = Surroundings(configuration: configuration, logger: logger)
+        let hosts = configuration.hosts
+        node = Node(
+            Node.Place(
+                name: hosts.map { "\($0.name):\($0.port)" }.joined(separator: ","), needsPrimary: hosts.count > 1
+            ) { () throws(RedisError) in hosts }, surroundings)
+    }
+
+    deinit {
+        close()
+    }
+
+    /// Most time from a call to its answer, as configured.
+    public var answerTimeout: Duration { surroundings.configuration.answerTimeout }
+
+    /// Ends the client: who waits is refused, what is under way is finished, then the connections are closed. Returns
+    /// at once.
+    public func close() {
+        node.close()
+    }
+}
+
+extension RedisClient: Service {
+    /// Waits for the service group's graceful shutdown or for cancellation, then closes the client, and returns when
+    /// the last connection is closed. Connections do not need it to be running.
+    public func run() async throws {
+        try? await gracefulShutdown()
+        close()
+        await surroundings.farewell.wait()
+    }
+}
+
+extension RedisClient {
+    /// Sends a command and returns the server's answer.
+    ///
+    /// - Throws: The server's error as `.server`; otherwise why there is no answer.
+    public func send(_ command: RedisCommand) async throws(RedisError) -> RedisValue {
+        if let mistake { throw mistake }
+        return try await node.send(command)
+    }
+
+    /// Sends commands as one pipeline: those that go to one server go there in their order, with nobody's between them.
+    /// They are no transaction: each succeeds or fails by itself.
+    ///
+    /// - Returns: One result per command.
+    public func send(_ commands: [RedisCommand]) async -> [Result<RedisValue, RedisError>] {
+        if let mistake { return commands.map { _ in .failure(mistake) } }
+        return await node.send(commands)
+    }
+}

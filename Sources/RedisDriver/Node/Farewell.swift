@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+/// Counts what is alive, and resumes who waits for the end of it.
+final class Farewell: Sendable {
+    private struct State {
+        var alive = 0
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    /// One more is alive.
+    func enter() {
+        state.withLock { $0.alive += 1 }
+    }
+
+    /// One has ended.
+    func leave() {
+        let waiting = state.withLock { state in
+            state.alive -= 1
+            guard state.alive == 0 else { return [] as [CheckedContinuation<Void, Never>] }
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Returns once nothing is alive.
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                guard state.alive > 0 else { return true }
+                state.waiting.append(continuation)
+                return false
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+}

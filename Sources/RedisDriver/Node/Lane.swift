@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import DequeModule
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// What all lanes of a client share.
+struct Surroundings: Sendable {
+    let configuration: RedisConfiguration
+    let logger: Logger
+    /// How many connections there are.
+    let connections = Tally()
+    /// Who waits for the end of the lanes.
+    let farewell = Farewell()
+
+    /// What tells this client's gauges from those of others in the process.
+    var dimensions: [(String, String)] { [("client", configuration.clientName)] }
+}
+
+/// One connection and its queue, from the side of the callers. The other side is `LaneLoop`, on an event loop, which
+/// begins with the first call.
+///
+/// Callers only append to the queue. The first one after the loop has looked wakes it; what others add until it comes is
+/// written with it, at once. That is all of the pipelining.
+final class Lane: Sendable {
+    private struct State {
+        var queue: Deque<Call> = []
+        var loop: LaneLoop?
+        var isAwake = false
+        var isClosed = false
+    }
+
+    let surroundings: Surroundings
+    /// Which server.
+    let place: Node.Place
+    /// Who wants the connection to stand, calls or not, and hears what comes in on it.
+    let watcher: (any LaneWatcher)?
+    /// How many calls wait or are under way.
+    let load = Tally()
+    private let state = Mutex(State())
+
+    /// A lane without a connection yet.
+    init(_ place: Node.Place, _ surroundings: Surroundings, watcher: (any LaneWatcher)? = nil) {
+        self.place = place
+        self.surroundings = surroundings
+        self.watcher = watcher
+    }
+}
+
+// MARK: - For callers
+
+extension Lane {
+    /// Queues `calls`, one right after the other, or tells their callers why not.
+    func enqueue(_ calls: some Collection<Call>) {
+        let queueMax = surroundings.configuration.queueMax
+        var refusal: RedisError?
+        let woken: LaneLoop? = state.withLock { state in
+            if state.isClosed {
+                refusal = .shutDown()
+            } else if load.value + calls.count > queueMax {
+                refusal = RedisError(.queueFull, "\(queueMax) calls wait for Redis already.")
+            } else {
+                state.queue.append(contentsOf: calls)
+                load.add(calls.count)
+            }
+            // Also where the queue is full: of callers that gave up, perhaps.
+            guard !state.isAwake, !state.isClosed else { return nil }
+            state.isAwake = true
+            return self.loop(&state)
+        }
+        if let woken { woken.eventLoop.execute { woken.work() } }
+        if let refusal { for call in calls { call.fail(refusal) } }
+    }
+
+    /// Connects before there is work, for a lane with a watcher.
+    func open() {
+        wake()
+    }
+
+    /// Ends the lane: what waits is refused, what is under way is finished first.
+    func close() {
+        let loop = state.withLock { state in
+            state.isClosed = true
+            return state.loop
+        }
+        if let loop { loop.eventLoop.execute { loop.work() } }
+    }
+
+    private func wake() {
+        let loop: LaneLoop? = state.withLock { state in state.isClosed ? nil : self.loop(&state) }
+        if let loop { loop.eventLoop.execute { loop.work() } }
+    }
+
+    private func loop(_ state: inout State) -> LaneLoop {
+        if let loop = state.loop { return loop }
+        let loop = LaneLoop(self, MultiThreadedEventLoopGroup.singleton.next())
+        state.loop = loop
+        surroundings.farewell.enter()
+        return loop
+    }
+}
+
+// MARK: - For the loop
+
+extension Lane {
+    /// Lets go of the loop, which has ended.
+    func loopEnded() {
+        state.withLock { $0.loop = nil }
+        surroundings.farewell.leave()
+    }
+
+    /// Moves what callers queued to the end of `waiting`; from the return on, the next caller wakes the loop.
+    ///
+    /// - Returns: Whether the lane is to end.
+    func take(into waiting: inout Deque<Call>) -> Bool {
+        state.withLock { state in
+            state.isAwake = false
+            if waiting.isEmpty {
+                swap(&waiting, &state.queue)
+            } else {
+                waiting.append(contentsOf: state.queue)
+                state.queue.removeAll(keepingCapacity: true)
+            }
+            return state.isClosed
+        }
+    }
+}
+
+/// Wants a lane's connection to stand, and hears what comes in on it. Called on the lane's event loop, which it must not
+/// keep.
+protocol LaneWatcher: Sendable {
+    /// A connection was made; what is to be sent on it first.
+    func connected(to server: ServerFacts) -> [RedisCommand]
+    /// The last of what was to be sent first was answered: nil, or the first error among the answers.
+    func opened(_ failure: RedisError?)
+    /// The server sent something on its own account.
+    func received(_ push: [RedisValue])
+    /// The connection was lost.
+    func lost()
+    /// The lane has come to its end.
+    func ended()
+}
+
+/// A number that many change.
+final class Tally: Sendable {
+    private let number = Atomic<Int>(0)
+
+    /// The number now.
+    var value: Int { number.load(ordering: .relaxed) }
+
+    /// Adds `difference`.
+    func add(_ difference: Int) {
+        number.add(difference, ordering: .relaxed)
+    }
+}
+
+extension RedisError {
+    /// The client was closed before the command was sent.
+    static func shutDown(file: String = #fileID, line: Int = #line) -> Self {
+        Self(.shutDown, "The Redis client has been closed.", file: file, line: line)
+    }
+}

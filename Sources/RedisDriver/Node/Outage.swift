@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a lane goes about being without a connection: when it tries again, and whether callers still wait.
+///
+/// After a loss the first attempt comes at once, the others after 50 ms, 100 ms, … 2 s, each shortened by up to a half at
+/// random so that many clients do not come back at once. A connection that stood for less than a second does not begin the
+/// row anew. Callers wait until the outage has lasted for `grace`; from then on they are told at once, so that who has
+/// another place to ask loses no time. A failure that waiting will not cure is told at once too.
+struct Outage {
+    /// The first pause.
+    static let pauseMin = Duration.milliseconds(50)
+    /// The longest pause.
+    static let pauseMax = Duration.seconds(2)
+    /// How long a connection has to stand to count as one.
+    static let steadyMin = Duration.seconds(1)
+
+    /// How long callers wait.
+    let grace: Duration
+    private var began: ContinuousClock.Instant?
+    private var connected: ContinuousClock.Instant?
+    private var attempts = 0
+    /// Why there is no connection.
+    private var reason: RedisError?
+
+    /// No outage yet.
+    init(grace: Duration) {
+        self.grace = grace
+    }
+
+    /// Whether there is no connection though there should be one.
+    var isOn: Bool { began != nil }
+
+    /// When callers stop waiting; nil where there is no outage.
+    var graceEnd: ContinuousClock.Instant? {
+        guard let began else { return nil }
+        return reason?.isLasting == true ? began : began + grace
+    }
+
+    /// What callers are to be told at `now`; nil where they are to wait.
+    func refusal(at now: ContinuousClock.Instant) -> RedisError? {
+        guard let graceEnd, graceEnd <= now else { return nil }
+        return reason
+    }
+
+    /// A connection was made.
+    mutating func ended(at now: ContinuousClock.Instant) {
+        began = nil
+        reason = nil
+        connected = now
+    }
+
+    /// The connection was lost, or given up, for `reason`. `chance` is a random number from 0 to 1.
+    ///
+    /// - Returns: When to try again.
+    mutating func lost(
+        _ reason: RedisError, at now: ContinuousClock.Instant, chance: Double
+    ) -> ContinuousClock.Instant {
+        if let connected, connected + Self.steadyMin <= now { attempts = 0 }
+        connected = nil
+        return begin(
+            RedisError(.unreachable, "The connection is gone: \(reason.message)", file: reason.file, line: reason.line),
+            at: now, chance: chance)
+    }
+
+    /// An attempt failed. `chance` is a random number from 0 to 1.
+    ///
+    /// - Returns: When to try again.
+    mutating func failed(
+        _ reason: RedisError, at now: ContinuousClock.Instant, chance: Double
+    ) -> ContinuousClock.Instant {
+        attempts = max(attempts, 1)
+        return begin(reason, at: now, chance: chance)
+    }
+
+    private mutating func begin(
+        _ reason: RedisError, at now: ContinuousClock.Instant, chance: Double
+    ) -> ContinuousClock.Instant {
+        began = began ?? now
+        self.reason = reason
+        defer { attempts += 1 }
+        guard attempts > 0 else { return now }
+        let pause = min(Self.pauseMin * (1 << min(attempts - 1, 10)), Self.pauseMax)
+        return now + pause * (1 - 0.5 * chance)
+    }
+}
