@@ -15,8 +15,10 @@ public import ServiceLifecycle
 /// Nothing starts in `init`. Run it in a service group for an orderly end, or call `close()`.
 public final class RedisClient: Sendable {
     let surroundings: Surroundings
-    private let node: Node
-    private let mistake: RedisError?
+    let node: Node
+    let listeners = Listeners()
+    /// Why the configuration cannot work, or nil.
+    let mistake: RedisError?
 
     /// A client that connects when it is first used. A configuration that cannot work fails the first use.
     public init(_ configuration: RedisConfiguration, logger: Logger) {
@@ -39,6 +41,7 @@ public final class RedisClient: Sendable {
     /// Ends the client: who waits is refused, what is under way is finished, then the connections are closed. Returns
     /// at once.
     public func close() {
+        listeners.close()
         node.close()
     }
 }

@@ -12,11 +12,14 @@ final class Node: Sendable {
         let hosts: @Sendable () async throws(RedisError) -> [RedisConfiguration.Host]
     }
 
+    /// Which server.
+    let place: Place
     private let surroundings: Surroundings
     private let lanes: [Lane]
 
     /// The server at `place`, without a connection yet.
     init(_ place: Place, _ surroundings: Surroundings) {
+        self.place = place
         self.surroundings = surroundings
         lanes = (0..<max(1, surroundings.configuration.connections)).map { _ in Lane(place, surroundings) }
     }
