@@ -44,6 +44,8 @@ let package = Package(
         .library(name: "PostgresDriver", targets: ["PostgresDriver"]),
         .library(name: "RedisDriver", targets: ["RedisDriver"]),
         .library(name: "SojournPostgres", targets: ["SojournPostgres"]),
+        .library(name: "RedisDriver", targets: ["RedisDriver"]),
+        .library(name: "SojournRedis", targets: ["SojournRedis"]),
         .library(name: "SojournHTTP", targets: ["SojournHTTP"]),
         .library(name: "SojournServer", targets: ["SojournServer"]),
         .library(name: "SojournTesting", targets: ["SojournTesting"]),
@@ -97,6 +99,11 @@ let package = Package(
             resources: [.embedInCode("Migrations")],
             swiftSettings: strict),
         .target(
+            name: "SojournRedis",
+            dependencies: ["Sojourn", "RedisDriver", .logging],
+            resources: [.embedInCode("Scripts")],
+            swiftSettings: strict),
+        .target(
             name: "SojournHTTP",
             dependencies: [
                 "Sojourn", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing,
@@ -105,7 +112,8 @@ let package = Package(
         .target(
             name: "SojournServer",
             dependencies: [
-                "PostgresDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournSQLite", .configuration,
+                "PostgresDriver", "RedisDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournRedis",
+                "SojournSQLite", .configuration,
                 .coreMetrics, .hummingbird, .hummingbirdCore,
                 .hummingbirdTLS, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .swiftCSV,
                 .unixSignals,
@@ -126,6 +134,9 @@ let package = Package(
             name: "PostgresBench",
             dependencies: ["BenchLoad", "PostgresDriver", "Sojourn", "SojournPostgres", .logging],
             path: "Benchmarks/PostgresBench", swiftSettings: strict),
+        .executableTarget(
+            name: "RedisBench", dependencies: ["BenchLoad", "RedisDriver", "Sojourn", "SojournRedis"],
+            path: "Benchmarks/RedisBench", swiftSettings: strict),
         .testTarget(
             name: "SojournTests", dependencies: ["Sojourn", "SojournTesting", .logging], swiftSettings: strict),
         .testTarget(
@@ -137,6 +148,9 @@ let package = Package(
                 "PostgresDriver", "PostgresTestSupport", "Sojourn", "SojournPostgres", "SojournTesting", "StoreWorker",
                 .logging,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SojournRedisTests", dependencies: ["RedisDriver", "Sojourn", "SojournRedis", "SojournTesting"],
             swiftSettings: strict),
         .executableTarget(
             name: "StoreWorker", dependencies: ["PostgresDriver", "Sojourn", "SojournPostgres", .logging],

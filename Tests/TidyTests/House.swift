@@ -19,6 +19,7 @@ let house: [String: Imports] = [
     "SojournTesting": Imports(ours: ["Sojourn"], outside: ["Testing"]),
     "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB", "GRDBSQLite"]),
     "SojournPostgres": Imports(ours: ["Sojourn", "PostgresDriver"]),
+    "SojournRedis": Imports(ours: ["Sojourn", "RedisDriver"]),
     "SojournHTTP": Imports(
         ours: ["Sojourn"],
         outside: [
@@ -26,7 +27,10 @@ let house: [String: Imports] = [
             "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOWebSocket",
         ]),
     "SojournServer": Imports(
-        ours: ["PostgresDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournSQLite"],
+        ours: [
+            "PostgresDriver", "RedisDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournRedis",
+            "SojournSQLite",
+        ],
         outside: [
             "AsyncHTTPClient", "Configuration", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "NIOCore",
             "NIOPosix", "NIOSSL", "ServiceLifecycle", "SwiftCSV", "UnixSignals",

@@ -94,7 +94,7 @@ public struct Server: Sendable {
                 throw SojournError(.storeFull, "The data folder \(folder) cannot be made.", underlying: error)
             }
             return try ServerLock(for: path)
-        case .postgres:
+        case .postgres, .redis:
             return nil
         }
     }

@@ -9,6 +9,8 @@
 // - `DATABASE_URL` naming a file beside a `DB_TYPE` is two databases, and `SESSION_DB_TYPE` must say which.
 // - A `--database-url` on the command line is that one command's, and decides alone.
 //
+// `redis` is never the default, though `REDIS_URL` be set: Redis alone may lose what was just written.
+//
 // Only the variables of the database in use are read: roll-back must not hang on those of the other.
 
 /// What `DATABASE_URL` names.
@@ -33,6 +35,8 @@ enum StoreKind: String, Sendable {
     case sqlite
     /// A PostgreSQL database.
     case postgres
+    /// Redis alone.
+    case redis
 }
 
 /// The variables that name a PostgreSQL database piece by piece (`DB_TYPE`).
@@ -88,6 +92,9 @@ extension Settings {
                         "a URL as in \(PostgresURL.form), or DB_TYPE and its variables: SESSION_DB_TYPE is postgres")
             }
             if let postgres { database = .postgres(postgres) }
+        case .redis:
+            if let redis = Self.redis(&reader) { database = .redis(redis) }
+            place = "REDIS_URL"
         }
         rows.append(Row(name: "database", value: database.place, source: reader.source(of: place)))
     }
@@ -117,6 +124,9 @@ extension Settings {
             ("POSTGRES_HOST", "local"), ("SUPABASE_DIRECT_URL", "supabase"), ("RDS_HOST", "rds"),
             ("RDS_HOSTNAME", "rds"),
         ]
+        if reader.isSet("REDIS_URL") {
+            reader.warn("REDIS_URL", "not used, because SESSION_DB_TYPE is not redis: sessions are kept in a file")
+        }
         for (name, type) in names where reader.isSet(name) {
             reader.warn(name, "not used, because DB_TYPE is not \(type): sessions are kept in a file")
         }

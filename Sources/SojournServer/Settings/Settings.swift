@@ -16,7 +16,8 @@ public struct Settings: Sendable {
     public var port = 8080
     /// The folder for what the server keeps on disk (`DATA_DIR`).
     public var dataFolder = "./data"
-    /// The store of sessions (`DATABASE_URL`, `DB_TYPE`, `SESSION_DB_TYPE`): by default `sojourn.db` in the data folder.
+    /// The store of sessions (`DATABASE_URL`, `DB_TYPE`, `REDIS_URL`, `SESSION_DB_TYPE`): by default
+    /// `sojourn.db` in the data folder.
     public var database = Database.sqlite(path: "./data/sojourn.db")
     /// The certificate to serve TLS with (`TLS_CERT`, `TLS_KEY`); nil serves without.
     public var tls: TLSFiles?
@@ -74,12 +75,14 @@ extension Settings {
         case sqlite(path: String)
         /// A PostgreSQL database.
         case postgres(PostgresSettings)
+        /// Redis alone.
+        case redis(RedisSettings)
 
         /// Whether other servers may be using it too, so that nothing it needs can be made on this machine alone.
         public var isShared: Bool {
             switch self {
             case .sqlite: false
-            case .postgres: true
+            case .postgres, .redis: true
             }
         }
 
@@ -88,6 +91,7 @@ extension Settings {
             switch self {
             case .sqlite(let path): "sqlite:\(path)"
             case .postgres(let postgres): "\(postgres.endpoint)"
+            case .redis(let redis): redis.place
             }
         }
     }

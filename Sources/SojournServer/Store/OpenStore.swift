@@ -4,6 +4,7 @@ internal import Foundation
 internal import Logging
 public import Sojourn
 internal import SojournPostgres
+internal import SojournRedis
 internal import SojournSQLite
 
 /// The store that the settings name, opened, with the façade and what runs beside it.
@@ -22,6 +23,7 @@ public struct OpenStore: Sendable {
     private enum Base {
         case sqlite(SQLiteStore)
         case postgres(PostgresStore)
+        case redis(RedisStore)
     }
 
     /// Every feature, for the server and for the commands beside it.
@@ -52,6 +54,9 @@ public struct OpenStore: Sendable {
         case .postgres(let database):
             let postgres = try await database.open(for: purpose)
             (store, base) = (postgres, .postgres(postgres))
+        case .redis(let settings):
+            let redis = try await settings.open()
+            (store, base) = (redis, .redis(redis))
         }
         place = settings.database.place
         sessions = Sessions(store: store, policies: settings.policies, limits: settings.limits)
@@ -64,21 +69,21 @@ public struct OpenStore: Sendable {
     /// Lets SQL in this database name the tables without their schema: `SELECT start_session()`. Holds for connections
     /// made afterwards.
     ///
-    /// - Throws: `SojournError` with code `notAvailable` on SQLite; what the store throws.
+    /// - Throws: `SojournError` with code `notAvailable` but on PostgreSQL; what the store throws.
     public func setSearchPath() async throws {
         guard case .postgres(let store) = base else {
-            throw SojournError(.notAvailable, "SQLite has no search path: --search-path is for PostgreSQL.")
+            throw SojournError(.notAvailable, "There is no search path here: --search-path is for PostgreSQL.")
         }
         try await store.setSearchPath()
     }
 
     /// The store by which tables of the same database are adopted (J9).
     ///
-    /// - Throws: `SojournError` with code `notAvailable` on SQLite; what the store throws on opening.
+    /// - Throws: `SojournError` with code `notAvailable` but on PostgreSQL; what the store throws on opening.
     public static func adopting(_ settings: Settings) async throws -> any AdoptionStore {
         guard case .postgres(let database) = settings.database else {
             throw SojournError(
-                .notAvailable, "SQLite holds no tables of others: `sojourn adopt` is for PostgreSQL (DATABASE_URL).")
+                .notAvailable, "Tables are adopted where they are: `sojourn adopt` is for PostgreSQL (DATABASE_URL).")
         }
         return try await database.openDirectly()
     }
@@ -86,11 +91,13 @@ public struct OpenStore: Sendable {
     /// Copies the store as of one moment to a new file, checked, while it is in use.
     ///
     /// - Parameter progress: told the share that is done, 0 to 1.
-    /// - Throws: `SojournError` with code `invalidInput` where the file exists, `notAvailable` on PostgreSQL; what the
+    /// - Throws: `SojournError` with code `invalidInput` where the file exists, `notAvailable` but on SQLite; what the
     ///   store throws.
     public func backup(to path: String, progress: @escaping @Sendable (Double) -> Void) async throws {
         guard case .sqlite(let store) = base else {
-            throw SojournError(.notAvailable, "Back up PostgreSQL by its own means: pg_dump, or the provider's copies.")
+            throw SojournError(
+                .notAvailable,
+                "Back up PostgreSQL and Redis by their own means: pg_dump, the append-only file, the provider's copies.")
         }
         try await store.backup(to: path, progress: progress)
     }
@@ -100,6 +107,7 @@ public struct OpenStore: Sendable {
         switch base {
         case .sqlite(let store): try store.close()
         case .postgres(let store): store.close()
+        case .redis(let store): store.close()
         }
     }
 }

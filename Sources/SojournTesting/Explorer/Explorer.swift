@@ -79,7 +79,7 @@ public struct Explorer: Sendable {
             case .free: try await run()
             }
         let disorders = history.objects.compactMap { object in
-            Linearization(object).obstacle.map { "Not linearizable, " + $0 }
+            Linearization(object, keepsEnded: history.keepsEnded).obstacle.map { "Not linearizable, " + $0 }
         }
         return Replay(schedule: schedule, history: history, breaches: LawChecks(history).breaches + disorders)
     }

@@ -27,6 +27,8 @@ struct History: Sendable, Hashable {
     let events: [Event]
     /// The round that is the audit.
     let auditRound: Int
+    /// Whether the store keeps what is over as it was at its end.
+    let keepsEnded: Bool
 
     /// The calls of the audit.
     var audit: [Event] { events.filter { $0.round == auditRound } }
@@ -52,6 +54,7 @@ struct History: Sendable, Hashable {
             }
         }
         auditRound = schedule.rounds.count
+        keepsEnded = store.capabilities.contains(.history)
         for step in Self.audit(of: schedule, capabilities: store.capabilities) {
             await recorder.record(step, round: auditRound, caller: 0, at: clock.now, on: store)
         }
@@ -59,11 +62,11 @@ struct History: Sendable, Hashable {
     }
 
     private static func audit(of schedule: Schedule, capabilities: StoreCapabilities) -> [Step] {
-        guard capabilities.contains(.history) else { return [] }
         var verbs: [Verb] = []
         for session in Set(schedule.steps.flatMap(\.verb.sessions)).sorted() {
             let key = Key(session: session, proof: .trust)
-            verbs += [.get(key), .facts(session: session)]
+            verbs.append(.get(key))
+            if capabilities.contains(.history) { verbs.append(.facts(session: session)) }
             if capabilities.contains(.items) { verbs.append(.held(key)) }
             if capabilities.contains(.journal) { verbs.append(.history(key)) }
         }

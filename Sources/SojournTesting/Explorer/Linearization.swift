@@ -15,14 +15,16 @@ struct Linearization {
     }
 
     private let events: [Event]
+    private let keepsEnded: Bool
     private var deadEnds: Set<Place> = []
     private var deepest = -1
     /// Why the best order found goes no further; nil where an order was found.
     private(set) var obstacle: String?
 
-    /// Searches an order of `events`, the calls of one object.
-    init(_ events: [Event]) {
+    /// Searches an order of `events`, the calls of one object, on a store that keeps what is over as it was, or not.
+    init(_ events: [Event], keepsEnded: Bool) {
         precondition(events.count <= Self.eventsMax, "an object's history is too long: make schedules smaller")
+        self.keepsEnded = keepsEnded
         self.events = events.sorted { ($0.returned, $0.invoked) < ($1.returned, $1.invoked) }
         var start = MemoryModel()
         _ = start.put(ScheduleNames.catalogue)
@@ -39,7 +41,7 @@ struct Linearization {
             let event = events[index]
             var next = model
             let expected = event.step.apply(to: &next, at: event.at)
-            guard event.allows(expected) else {
+            guard event.allows(expected, keepsEnded: keepsEnded) else {
                 refused.append(
                     "  #\(event.step.number) \(event.step.verb)\n    answered \(event.outcome)\n    not \(expected)")
                 continue
@@ -72,10 +74,15 @@ struct Linearization {
 }
 
 extension Event {
-    /// Whether the answer is the model's. A sweep's counts go over all objects and are checked apart.
-    fileprivate func allows(_ expected: Outcome) -> Bool {
-        if case .sweep = step.verb, case .swept = outcome { return true }
-        return outcome == expected
+    /// Whether the answer is the model's. A sweep's counts go over all objects and are checked apart. Of a session that is
+    /// over, a store without history promises no more than that it is over.
+    fileprivate func allows(_ expected: Outcome, keepsEnded: Bool) -> Bool {
+        switch (outcome, expected) {
+        case (.swept, .swept): true
+        case (.stored(let found), .stored(let known)) where !keepsEnded && known?.status != .active:
+            found?.status != .active
+        default: outcome == expected
+        }
     }
 
     /// Whether another call was under way at the same time.

@@ -75,7 +75,7 @@ struct ScheduleGenerator {
         case 22..<24: return .bind(session: session(), user: user(), cap: cap())
         case 24: return .endAll(user: user())
         case 25: return .endOthers(key())
-        case 26: return .sweep(keepsEnded: !chance(4))
+        case 26: return .sweep(keepsEnded: !chance(4) || !capabilities.contains(.history))
         case 27: return create(chance(4) ? session() : Self.sessions - 1, user: chance(2) ? nil : user())
         case 28..<31 where items: return .add(key(), item() + (chance(2) ? item() : []))
         case 31 where items: return .remove(key(), chance(2) ? nil : item())

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import RedisDriver
+internal import Sojourn
+
+/// The scripts that decide in the server: each is atomic, and all keys of a call carry one tag, so that they share a
+/// slot of a cluster.
+struct Scripts: Sendable {
+    let validate, read, create, write, hold, add, remove, delete: RedisScript
+    let enroll, raise, revoke, put: RedisScript
+
+    /// The scripts of a store that keeps sessions for `keeping` after their end or expiry.
+    init(keeping: Duration) {
+        let milliseconds = keeping.components.seconds * 1000
+        let prelude = "local KEPT = \(milliseconds)\n" + String(decoding: PackageResources.prelude_lua, as: UTF8.self)
+        func script(_ body: [UInt8]) -> RedisScript { RedisScript(prelude + String(decoding: body, as: UTF8.self)) }
+        validate = script(PackageResources.validate_lua)
+        read = script(PackageResources.read_lua)
+        create = script(PackageResources.create_lua)
+        write = script(PackageResources.write_lua)
+        hold = script(PackageResources.hold_lua)
+        add = script(PackageResources.add_lua)
+        remove = script(PackageResources.remove_lua)
+        delete = script(PackageResources.delete_lua)
+        enroll = script(PackageResources.enroll_lua)
+        raise = script(PackageResources.raise_lua)
+        revoke = script(PackageResources.revoke_lua)
+        put = script(PackageResources.put_lua)
+    }
+}

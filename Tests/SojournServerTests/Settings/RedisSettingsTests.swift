@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+
+@testable import SojournServer
+
+/// What `SESSION_DB_TYPE=redis` wants, and what is said where that is wrong.
+@Suite("Settings of the Redis store") struct RedisSettingsTests {
+    private static func settings(_ variables: [String: String]) throws -> Settings {
+        try Settings(variables: variables.merging(["SESSION_DB_TYPE": "redis"]) { $1 })
+    }
+
+    @Test(
+        "the place shows everything but the password",
+        arguments: [
+            ("redis://h", "redis://h:6379"),
+            ("redis://:secret@h:1/2", "redis://h:1/2"),
+            ("rediss://u:secret@h", "rediss://u@h:6379"),
+            ("redis+cluster://a,b:7000", "redis+cluster://a:6379,b:7000"),
+            ("rediss+sentinel://:secret@a,[::1]:7/0?master=m", "rediss+sentinel://a:6379,[::1]:7?master=m"),
+        ])
+    func places(url: String, place: String) throws {
+        let settings = try Self.settings(["REDIS_URL": url])
+        #expect(settings.database.place == place)
+        #expect(settings.database.isShared)
+        #expect(!"\(settings)".contains("secret"))
+        #expect(!settings.describe().contains { $0.value.contains("secret") })
+    }
+
+    @Test("the password comes from the URL, or from a setting of its own")
+    func passwords() throws {
+        let secret = PostgresSettings.PasswordSource.fixed(Secret("p"))
+        guard case .redis(let own) = try Self.settings(["REDIS_URL": "redis://h", "REDIS_PASSWORD": "p"]).database else {
+            Issue.record("not Redis")
+            return
+        }
+        #expect(own.password == secret)
+        guard case .redis(let none) = try Self.settings(["REDIS_URL": "redis://:q@h"]).database else {
+            Issue.record("not Redis")
+            return
+        }
+        #expect(none.password == nil && none.prefix == "sojourn")
+    }
+
+    @Test(
+        "what is wrong is named, without the password",
+        arguments: [
+            ([:], "REDIS_URL: expected a URL"), (["REDIS_URL": "http://h"], "REDIS_URL"),
+            (["REDIS_URL": "redis://:secret@h:99999"], "port"), (["REDIS_URL": "redis+sentinel://h"], "?master=NAME"),
+            (["REDIS_URL": "redis://h", "REDIS_PREFIX": "a{b"], "REDIS_PREFIX"),
+            (["REDIS_URL": "redis://:secret@h/x"], "number of a database"),
+        ] as [([String: String], String)])
+    func complaints(variables: [String: String], expected: String) throws {
+        let error = #expect(throws: SettingsError.self) { try Self.settings(variables) }
+        let text = "\(try #require(error))"
+        #expect(text.contains(expected), "\(text)")
+        #expect(!text.contains("secret"))
+    }
+
+    @Test("REDIS_URL alone changes nothing, and is warned of")
+    func warning() throws {
+        let settings = try Settings(variables: ["REDIS_URL": "redis://h"])
+        #expect(settings.database == .sqlite(path: "./data/sojourn.db"))
+        #expect(settings.warnings.contains { $0.hasPrefix("REDIS_URL") })
+    }
+}
