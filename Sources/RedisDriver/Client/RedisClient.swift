@@ -15,18 +15,16 @@ public import ServiceLifecycle
 /// Nothing starts in `init`. Run it in a service group for an orderly end, or call `close()`.
 public final class RedisClient: Sendable {
     let surroundings: Surroundings
-    private let node: Node
-    private let mistake: RedisError?
+    let route: Route
+    let listeners = Listeners()
+    /// Why the configuration cannot work, or nil.
+    let mistake: RedisError?
 
     /// A client that connects when it is first used. A configuration that cannot work fails the first use.
     public init(_ configuration: RedisConfiguration, logger: Logger) {
         mistake = configuration.mistake
         surroundings = Surroundings(configuration: configuration, logger: logger)
-        let hosts = configuration.hosts
-        node = Node(
-            Node.Place(
-                name: hosts.map { "\($0.name):\($0.port)" }.joined(separator: ","), needsPrimary: hosts.count > 1
-            ) { () throws(RedisError) in hosts }, surroundings)
+        route = Route(surroundings)
     }
 
     deinit {
@@ -39,7 +37,8 @@ public final class RedisClient: Sendable {
     /// Ends the client: who waits is refused, what is under way is finished, then the connections are closed. Returns
     /// at once.
     public func close() {
-        node.close()
+        listeners.close()
+        route.close()
     }
 }
 
@@ -59,7 +58,7 @@ extension RedisClient {
     /// - Throws: The server's error as `.server`; otherwise why there is no answer.
     public func send(_ command: RedisCommand) async throws(RedisError) -> RedisValue {
         if let mistake { throw mistake }
-        return try await node.send(command)
+        return try await route.send(command, until: .now + answerTimeout)
     }
 
     /// Sends commands as one pipeline: those that go to one server go there in their order, with nobody's between them.
@@ -68,6 +67,6 @@ extension RedisClient {
     /// - Returns: One result per command.
     public func send(_ commands: [RedisCommand]) async -> [Result<RedisValue, RedisError>] {
         if let mistake { return commands.map { _ in .failure(mistake) } }
-        return await node.send(commands)
+        return await route.send(commands, until: .now + answerTimeout)
     }
 }

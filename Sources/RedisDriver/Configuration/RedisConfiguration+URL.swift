@@ -3,12 +3,13 @@
 extension RedisConfiguration {
     /// Reads `redis://user:password@host:port/database?options`.
     ///
-    /// - The schemes: `redis` for one server, `redis+cluster`, `redis+sentinel` (which needs `?master=NAME`); the same
-    ///   with `rediss` for encryption.
+    /// - The schemes: `redis` for one server, `redis+cluster`, `redis+sentinel`, whose hosts are Sentinels, at port 26379
+    ///   unless they name another; the same with `rediss` for encryption.
     /// - Several hosts are separated by commas. A user, a password or a host with special characters has them
     ///   percent-encoded; a host that begins with `%2F` is the path of a Unix socket.
     /// - The options: `client_name`, `connections`, `connect_timeout`, `answer_timeout` and `outage_grace` in seconds;
-    ///   with encryption `verify` (`verify-full` or `verify-ca`), `ca`, `cert`, `key` (files of PEM) and `server_name`.
+    ///   with Sentinels `master` (the primary's name there, needed), `sentinel_user` and `sentinel_password` (who we are
+    ///   to them); with encryption `verify` (`verify-full` or `verify-ca`), `ca`, `cert`, `key` (files of PEM) and `server_name`.
     ///
     /// - Throws: `.configuration`, naming what is wrong and what was expected. The password is in no message.
     public init(url: String) throws(RedisError) {
@@ -24,7 +25,10 @@ extension RedisConfiguration {
         }
         let authority = beginning.prefix { $0 != "/" }
         let at = authority.lastIndex(of: "@")
-        self.init(hosts: try Self.hosts(at.map { authority[authority.index(after: $0)...] } ?? authority))
+        self.init(
+            hosts: try Self.hosts(
+                at.map { authority[authority.index(after: $0)...] } ?? authority,
+                port: scheme.last == "sentinel" ? 26_379 : 6379))
         if let at { try readUser(authority[..<at]) }
         try readDatabase(beginning[authority.endIndex...].dropFirst())
         switch scheme.first {
@@ -41,6 +45,8 @@ extension RedisConfiguration {
                 throw Self.malformed("names Sentinels, but no ?master=NAME")
             }
             topology = .sentinel(master: master)
+            sentinelUser = options.removeValue(forKey: "sentinel_user")
+            if let secret = options.removeValue(forKey: "sentinel_password") { sentinelPassword = .fixed(secret) }
         default: throw Self.malformed("has an unknown kind after the +; cluster or sentinel was expected")
         }
         for (name, value) in options.sorted(by: { $0.key < $1.key }) { try read(option: name, value) }
@@ -58,8 +64,8 @@ extension RedisConfiguration {
         return decoded
     }
 
-    /// The hosts of a list such as `one,two:6380,[::1]:6381`.
-    private static func hosts(_ list: Substring) throws(RedisError) -> [Host] {
+    /// The hosts of a list such as `one,two:6380,[::1]:6381`, at port `usual` where they name none.
+    private static func hosts(_ list: Substring, port usual: Int) throws(RedisError) -> [Host] {
         var hosts: [Host] = []
         for item in list.split(separator: ",", omittingEmptySubsequences: false) {
             var name = item
@@ -78,7 +84,7 @@ extension RedisConfiguration {
                 name = item[..<colon]
                 port = item[colon...].dropFirst()
             }
-            let number = port.map { Int($0) ?? 0 } ?? 6379
+            let number = port.map { Int($0) ?? 0 } ?? usual
             guard (1...65_535).contains(number) else {
                 throw malformed("has a port that is not a number from 1 to 65535")
             }
@@ -86,7 +92,7 @@ extension RedisConfiguration {
             guard !decodedName.isEmpty || list.isEmpty else { throw malformed("has an empty host") }
             hosts.append(Host(decodedName.isEmpty ? "localhost" : decodedName, port: number))
         }
-        return hosts.isEmpty ? [Host("localhost")] : hosts
+        return hosts
     }
 
     private mutating func readUser(_ text: Substring) throws(RedisError) {
@@ -139,8 +145,8 @@ extension RedisConfiguration {
     }
 
     private static let knownOptions = [
-        "client_name", "connections", "connect_timeout", "answer_timeout", "outage_grace", "master", "verify", "ca",
-        "cert", "key", "server_name",
+        "client_name", "connections", "connect_timeout", "answer_timeout", "outage_grace", "master", "sentinel_user",
+        "sentinel_password", "verify", "ca", "cert", "key", "server_name",
     ]
 
     private mutating func read(tlsOption name: String, _ value: String) throws(RedisError) {

@@ -34,6 +34,10 @@ public struct RedisConfiguration: Sendable {
     public var user: String?
     /// Asked anew for every connection. Default: none.
     public var password = RedisPassword.none
+    /// The ACL user that the Sentinels know us as, who have users of their own; nil for their default user. Default: nil.
+    public var sentinelUser: String?
+    /// The password for the Sentinels, asked anew for every question. Default: none.
+    public var sentinelPassword = RedisPassword.none
     /// The number of the database. Default: 0, the only one that a cluster has.
     public var database = 0
     /// Encryption. Default: none.

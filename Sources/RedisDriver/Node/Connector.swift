@@ -193,8 +193,8 @@ extension RedisError {
         }
     }
 
-    /// A connection that could not be made.
-    fileprivate init(connecting error: any Error, to host: RedisConfiguration.Host) {
+    /// A server that could not be connected to, or not be asked.
+    init(connecting error: any Error, to host: RedisConfiguration.Host) {
         let cause = RedisError(broken: error)
         let message = error is RedisError ? cause.message : "\(error)"
         self.init(.unreachable, "\(host.name):\(host.port): \(message)", file: cause.file, line: cause.line)

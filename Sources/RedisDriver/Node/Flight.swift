@@ -29,6 +29,7 @@ struct Flight {
         enum Content {
             case call(Call)
             case loading(RedisScript)
+            case asking
         }
 
         let content: Content
@@ -83,8 +84,9 @@ struct Flight {
         return script
     }
 
-    /// Notes that `call` is being written.
+    /// Notes that `call` is being written, and `ASKING` before it where it wants that.
     mutating func add(_ call: Call, at now: ContinuousClock.Instant) {
+        if call.command.isAsking { entries.append(Entry(content: .asking, sent: now, loads: loads)) }
         entries.append(Entry(content: .call(call), sent: now, loads: loads))
     }
 
@@ -128,6 +130,7 @@ extension Flight {
             case .loading(let script):
                 if case .error(let reply) = value { unloadable[script.sha] = reply }
                 return .nothing
+            case .asking: return .nothing
             }
         }
     }

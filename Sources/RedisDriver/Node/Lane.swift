@@ -131,16 +131,14 @@ extension Lane {
 /// Wants a lane's connection to stand, and hears what comes in on it. Called on the lane's event loop, which it must not
 /// keep.
 protocol LaneWatcher: Sendable {
-    /// A connection was made; what is to be sent on it first.
-    func connected(to server: ServerFacts) -> [RedisCommand]
-    /// The last of what was to be sent first was answered: nil, or the first error among the answers.
+    /// A connection was made; what is to be sent on it first, or why the server will not do.
+    func connected(to server: ServerFacts) -> Result<[RedisCommand], RedisError>
+    /// What was sent first was taken, or refused with this.
     func opened(_ failure: RedisError?)
     /// The server sent something on its own account.
     func received(_ push: [RedisValue])
-    /// The connection was lost.
+    /// The connection is gone.
     func lost()
-    /// The lane has come to its end.
-    func ended()
 }
 
 /// A number that many change.

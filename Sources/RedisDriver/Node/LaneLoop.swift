@@ -31,8 +31,6 @@ final class LaneLoop: @unchecked Sendable {
     private var isWorkPlanned = false
     private var retry: ContinuousClock.Instant?
     private var nextHeartbeat: ContinuousClock.Instant?
-    /// Why what the watcher sent first was refused.
-    private var openingFailure: RedisError?
     private var nextReport = ContinuousClock.now
     private var alarm: (task: Scheduled<Void>, at: ContinuousClock.Instant)?
     /// What is written next; kept, so that its memory is used again.
@@ -88,7 +86,6 @@ final class LaneLoop: @unchecked Sendable {
         guard !isConnecting else { return }
         isEnded = true
         alarm?.task.cancel()
-        lane.watcher?.ended()
         lane.loopEnded()
     }
 
@@ -111,6 +108,7 @@ extension LaneLoop {
                 continue
             }
             if let script = flight.missingScript(for: call, at: now) { append(script.loading) }
+            if call.command.isAsking { append(RedisCommand("ASKING")) }
             append(call.command)
             flight.add(call, at: now)
             soonest = min(soonest ?? call.deadline, call.deadline)
@@ -334,14 +332,18 @@ extension LaneLoop {
     /// Sends what the watcher wants first, and a test behind it, whose answer tells that all was taken: subscriptions are
     /// confirmed by pushes, not by answers.
     private func open(_ watcher: any LaneWatcher, on made: Wire, to server: ServerFacts) {
-        openingFailure = nil
+        let opening: [RedisCommand]
+        switch watcher.connected(to: server) {
+        case .success(let commands): opening = commands
+        case .failure(let failure):
+            watcher.opened(failure)
+            return made.fail(failure)
+        }
         // Answers to calls of our own are told on this event loop.
-        write(own: watcher.connected(to: server) + [RedisCommand("PING")]) { [self] isLast, failure in
-            guard wire === made else { return }
-            openingFailure = openingFailure ?? failure
-            guard isLast || failure != nil else { return }
-            watcher.opened(openingFailure)
-            if let openingFailure { made.fail(openingFailure) } else { stands() }
+        write(own: opening + [RedisCommand("PING")]) { [self] isLast, failure in
+            guard wire === made, isLast || failure != nil else { return }
+            watcher.opened(failure)
+            if let failure { made.fail(failure) } else { stands() }
         }
     }
 }

@@ -12,11 +12,14 @@ final class Node: Sendable {
         let hosts: @Sendable () async throws(RedisError) -> [RedisConfiguration.Host]
     }
 
+    /// Which server.
+    let place: Place
     private let surroundings: Surroundings
     private let lanes: [Lane]
 
     /// The server at `place`, without a connection yet.
     init(_ place: Place, _ surroundings: Surroundings) {
+        self.place = place
         self.surroundings = surroundings
         lanes = (0..<max(1, surroundings.configuration.connections)).map { _ in Lane(place, surroundings) }
     }
@@ -33,9 +36,11 @@ final class Node: Sendable {
 }
 
 extension Node {
-    /// Sends a command and waits for its answer. A cancelled caller is answered at once.
-    func send(_ command: RedisCommand) async throws(RedisError) -> RedisValue {
-        let call = Call(command, deadline: .now + surroundings.configuration.answerTimeout)
+    /// Sends a command and waits for its answer until `deadline`. A cancelled caller is answered at once.
+    func send(
+        _ command: RedisCommand, until deadline: ContinuousClock.Instant
+    ) async throws(RedisError) -> RedisValue {
+        let call = Call(command, deadline: deadline)
         let lane = lane
         let outcome: Call.Outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -47,23 +52,35 @@ extension Node {
         return try outcome.get()
     }
 
-    /// Sends commands one right after the other on one connection and waits for all answers.
-    func send(_ commands: [RedisCommand]) async -> [Call.Outcome] {
-        guard !commands.isEmpty else { return [] }
-        let deadline = ContinuousClock.now + surroundings.configuration.answerTimeout
-        let calls = commands.map { Call($0, deadline: deadline) }
-        let lane = lane
+    /// Commands that go to one node, one right after the other.
+    struct Parcel {
+        let node: Node
+        var commands: [RedisCommand]
+    }
+
+    /// Sends parcels to their nodes at once and waits for all answers until `deadline`: as many as there are commands, in
+    /// their order.
+    static func send(_ parcels: [Parcel], until deadline: ContinuousClock.Instant) async -> [Call.Outcome] {
+        let all = parcels.map { parcel in
+            (lane: parcel.node.lane, calls: parcel.commands.map { Call($0, deadline: deadline) })
+        }
+        let count = all.reduce(0) { $0 + $1.calls.count }
+        guard count > 0 else { return [] }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let gathering = Gathering(count: calls.count, continuation)
-                var waiting: [Call] = []
-                for (place, call) in calls.enumerated() where call.attach(.many(gathering, place: place)) {
-                    waiting.append(call)
+                let gathering = Gathering(count: count, continuation)
+                var place = 0
+                for (lane, calls) in all {
+                    var waiting: [Call] = []
+                    for call in calls {
+                        if call.attach(.many(gathering, place: place)) { waiting.append(call) }
+                        place += 1
+                    }
+                    if !waiting.isEmpty { lane.enqueue(waiting) }
                 }
-                if !waiting.isEmpty { lane.enqueue(waiting) }
             }
         } onCancel: {
-            for call in calls { call.cancel() }
+            for (_, calls) in all { for call in calls { call.cancel() } }
         }
     }
 }

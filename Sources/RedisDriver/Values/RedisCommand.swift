@@ -24,6 +24,8 @@ public struct RedisCommand: Sendable {
     let script: RedisScript?
     /// Whether it may be sent again though its effect is unknown.
     let retry: RedisRetry
+    /// Whether `ASKING` goes before it, so that a node of a cluster answers for a slot that is on its way to it.
+    private(set) var isAsking = false
     /// Whether it is answered at all: subscriptions are confirmed out of band.
     private(set) var isAnswered = true
 
@@ -52,6 +54,13 @@ public struct RedisCommand: Sendable {
     var withoutAnswer: Self {
         var copy = self
         copy.isAnswered = false
+        return copy
+    }
+
+    /// The same command behind `ASKING`.
+    var asking: Self {
+        var copy = self
+        copy.isAsking = true
         return copy
     }
 

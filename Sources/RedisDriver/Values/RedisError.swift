@@ -88,6 +88,7 @@ public struct RedisError: Error, Sendable, Hashable {
     /// Codes of the server that tell of a state which passes.
     private static let passing: Set<String> = [
         "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "READONLY", "CLUSTERDOWN", "NOREPLICAS",
+        "MOVED", "ASK",
     ]
 
     /// The same failure with another outcome.
