@@ -44,7 +44,6 @@ let package = Package(
         .library(name: "PostgresDriver", targets: ["PostgresDriver"]),
         .library(name: "RedisDriver", targets: ["RedisDriver"]),
         .library(name: "SojournPostgres", targets: ["SojournPostgres"]),
-        .library(name: "RedisDriver", targets: ["RedisDriver"]),
         .library(name: "SojournRedis", targets: ["SojournRedis"]),
         .library(name: "SojournHTTP", targets: ["SojournHTTP"]),
         .library(name: "SojournServer", targets: ["SojournServer"]),

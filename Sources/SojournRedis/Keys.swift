@@ -17,11 +17,14 @@ struct Keys: Sendable {
         return [tag + "session", tag + "items", tag + "facts"]
     }
 
-    /// The user's epoch (a hash) and sessions (a sorted set by the order of enrolling; may name dead ones).
+    /// The user's epoch (a hash) and sessions (a sorted set; may name dead ones).
     func user(_ id: UserID) -> [String] {
         let tag = "\(prefix):{u:\(id.text)}:"
         return [tag + "user", tag + "sessions"]
     }
+
+    /// Who is beginning or binding a session of the user's under a cap.
+    func lock(of id: UserID) -> String { "\(prefix):{u:\(id.text)}:lock" }
 
     /// The catalogue: rows by id (a hash), places by name (a sorted set) and places by id (a hash).
     var catalogue: [String] {

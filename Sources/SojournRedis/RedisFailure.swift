@@ -20,7 +20,8 @@ enum RedisFailure {
         case .server: meaning(ofWord: error.serverCode ?? "")
         case .queueFull: (.storeUnavailable, "Too many calls are waiting for Redis. Try again in a moment.")
         case .timedOut: (.storeUnavailable, "Redis did not answer in time. Look at its load and the network.")
-        case .unreachable: (.storeUnavailable, "Redis cannot be reached. Check that it runs and that REDIS_URL is right.")
+        case .unreachable:
+            (.storeUnavailable, "Redis cannot be reached. Check that it runs and that REDIS_URL is right.")
         case .configuration: (.storeUnavailable, "The connection to Redis is not configured right: \(error)")
         case .shutDown: (.storeUnavailable, "Redis is closed.")
         case .unexpectedResult:
@@ -35,7 +36,8 @@ enum RedisFailure {
             (.storeFull, "Redis is at its maxmemory and takes no writes: give it more, or let sessions live shorter.")
         case "MISCONF":
             (.storeFull, "Redis cannot save to its disk and takes no writes: see its log and the disk.")
-        case "READONLY": (.storeUnavailable, "Redis takes no writes there: it is a replica. Name the primary in REDIS_URL.")
+        case "READONLY":
+            (.storeUnavailable, "Redis takes no writes there: it is a replica. Name the primary in REDIS_URL.")
         case "NOPERM", "NOAUTH", "WRONGPASS":
             (.storeUnavailable, "Redis refuses the user of REDIS_URL: check its password and its ACL.")
         case "WRONGTYPE":

@@ -6,140 +6,144 @@ public import Sojourn
 extension RedisStore {
     public func create(_ sessions: [NewSession]) async throws -> [Result<Session, SojournError>] {
         try await answering {
-            let stamps = sessions.map { new in new.userID.map { epochs[$0] ?? 0 } ?? 0 }
-            let answers = await client.send(zip(sessions, stamps).map { creation($0, epoch: $1) })
-            var results: [Result<Session, SojournError>] = []
-            var fresh: [(place: Int, record: SessionRecord)] = []
-            for (place, answer) in answers.enumerated() {
-                let value = try answer.get()
-                guard !value.isNull else {
-                    results.append(.failure(.duplicateID()))
-                    continue
-                }
-                let at = try Row([value]).time(0)
-                let epoch = UserEpoch(value: stamps[place], raisedAt: nil, raisedBy: nil)
-                let record = SessionRecord(sessions[place], at: try Row([value]).present(at), user: epoch)
-                fresh.append((place, record))
-                results.append(.success(record.session))
+            let moments = try await begin(sessions)
+            let results = zip(sessions, moments).map { new, now -> Result<Session, SojournError> in
+                guard let now else { return .failure(.duplicateID()) }
+                return .success(SessionRecord(new, at: now, user: .first).session)
             }
-            let lists = await client.send(
-                fresh.map { RedisCommand("ZADD", key: keys.list(of: $0.record.session.id), [0, $0.record.session.id.member]) })
-            for answer in lists { _ = try answer.get() }
-            for (place, record) in fresh {
-                guard let user = record.session.userID else { continue }
-                try await enroll(record, writes: 1, under: user, cap: sessions[place].sessionsPerUserMax)
+            let fresh = zip(sessions, moments).filter { $1 != nil }.map(\.0)
+            let listings = await client.send(
+                fresh.map { RedisCommand("ZADD", key: keys.list(of: $0.id), [0, $0.id.member]) })
+            for listing in listings { _ = try listing.get() }
+            for new in fresh {
+                guard let user = new.userID else { continue }
+                try await keeping(new.sessionsPerUserMax, of: user, sparing: new.id) {
+                    try await show(new.id, epoch: try await enroll(new.id, under: user))
+                }
             }
             return results
         }
     }
 
-    private func creation(_ new: NewSession, epoch: Int) -> RedisCommand {
+    /// Writes the sessions whose ids are free. Returns when each began; nil for those whose ids are taken.
+    private func begin(_ sessions: [NewSession]) async throws -> [Timestamp?] {
+        var moments = [Timestamp?](repeating: nil, count: sessions.count)
+        var places = Array(sessions.indices)
+        while !places.isEmpty {
+            var undecided: [Int] = []
+            for (place, answer) in zip(places, await client.send(places.map { creation(sessions[$0]) })) {
+                let value = try answer.get()
+                if value.isNull { continue }
+                let now = try value.int()
+                if now == 0 { undecided.append(place) } else { moments[place] = Timestamp(microseconds: Int64(now)) }
+            }
+            places = undecided
+            if !places.isEmpty { try await Self.rest() }
+        }
+        return moments
+    }
+
+    private func creation(_ new: NewSession) -> RedisCommand {
         let names = keys.session(new.id)
         return .script(
             scripts.create, keys: [names[0], names[2]],
             [
                 now, RedisArgument(new.actor.rawValue), RedisArgument(new.policy.life),
-                new.policy.absoluteLife.map { RedisArgument($0) } ?? "",
-            ] + SessionHash.fields(of: new, epoch: epoch))
+                new.policy.absoluteLife.map { RedisArgument($0) } ?? "", new.userID == nil ? "" : "1",
+            ] + SessionHash.fields(of: new))
+    }
+
+    /// Lets a session be seen that was begun for a user, stamped with the epoch that the user had when it was enrolled.
+    private func show(_ id: SessionID, epoch: UserEpoch) async throws {
+        let head: [RedisArgument] = [1, now, 0, "", "", "", ""]
+        let value = try await client.send(
+            .script(scripts.write, keys: keys.session(id), head + ["e", RedisArgument(epoch.value), "b", ""]))
+        guard !value.isNull else {
+            throw SojournError(.storeUnavailable, "Redis was too slow to begin the session. Try again in a moment.")
+        }
     }
 
     public func bind(
         _ access: SessionAccess, to user: UserID, digest: SecretDigest, sessionsPerUserMax: Int?
     ) async throws -> Session {
         try await answering {
-            while true {
-                guard let answer = try await read([access.id])[0], answer.admission(access) == .full else {
-                    throw SojournError.noSession()
-                }
-                guard answer.record.session.userID == nil || answer.record.session.userID == user else {
-                    throw SojournError.userConflict()
-                }
-                // Whose session it is already carries an epoch that lives; another's is looked up.
-                let epoch = try await self.user(user).epoch
-                var record = answer.record
-                record.bind(to: user, digest: digest, epoch: epoch)
-                let fact = SessionFact(at: answer.now, kind: .bound, actor: access.actor, detail: user.text)
-                guard let session = try await write(record, over: answer, noting: fact) else {
+            try await keeping(sessionsPerUserMax, of: user, sparing: access.id) {
+                while true {
+                    guard let answer = try await read([access.id])[0], answer.admission(access) == .full else {
+                        throw SojournError.noSession()
+                    }
+                    guard answer.record.session.userID == nil || answer.record.session.userID == user else {
+                        throw SojournError.userConflict()
+                    }
+                    var record = answer.record
+                    // A session that is the user's already lives by the epoch with which it was found alive.
+                    let epoch = if let known = answer.user { known.epoch } else { try await enroll(access.id, under: user) }
+                    record.bind(to: user, digest: digest, epoch: epoch)
+                    let fact = SessionFact(at: answer.now, kind: .bound, actor: access.actor, detail: user.text)
+                    if let session = try await write(record, over: answer, noting: fact) {
+                        owners[access.id] = user
+                        return session
+                    }
                     try await Self.rest()
-                    continue
                 }
-                owners[access.id] = user
-                try await enroll(record, writes: answer.hash.writes + 1, under: user, cap: sessionsPerUserMax)
-                return session
             }
         }
     }
 
-    /// Lists a session of which nobody has the secret yet under its user, stamps it with the epoch that the user has at
-    /// that moment, and ends the user's oldest sessions before it until no more than `cap` live.
-    ///
-    /// A raise before the listing does not meet the session, so it is stamped anew; a raise after it does, and so the
-    /// session was there before that raise: its end stands.
-    private func enroll(_ record: SessionRecord, writes: Int, under user: UserID, cap: Int?) async throws {
-        let id = record.session.id
-        let value = try await client.send(
-            .script(scripts.enroll, keys: keys.user(user), [id.member]))
-        var hash = try UserHash(value)
-        let row = Row(try value.array())
-        let (number, listed) = (try row.int(5), try row.int(6))
-        var epoch = record.epoch
-        while epoch != hash.epoch.value {
-            guard let answer = try await read([id])[0], answer.record.session.end == nil,
-                answer.record.session.userID == user, answer.record.epoch == epoch
-            else { break }
-            var stamped = answer.record
-            stamped.epoch = hash.epoch.value
-            if try await write(stamped, over: answer, noting: nil) == nil {
-                try await Self.rest()
-            } else {
-                epoch = stamped.epoch
-                hash = try await self.user(user)
-            }
-        }
-        epochs[user] = hash.epoch.value
+    /// Lists a session under the user whose it will be, and tells the user's epoch at that moment. A raise after that
+    /// finds the session: either it is the user's by then and ends, or it is told to carry the raised epoch once it is.
+    private func enroll(_ id: SessionID, under user: UserID) async throws -> UserEpoch {
+        let value = try await client.send(.script(scripts.enroll, keys: keys.user(user), [id.member]))
         // So that a list that nobody reads does not grow for ever.
-        if listed >= 32, listed.nonzeroBitCount == 1 { _ = try await sessions(of: user, before: nil) }
-        if let cap { try await keepCap(cap, of: user, before: number) }
+        let listed = try Row(try value.array()).int(5)
+        if listed >= 32, listed.nonzeroBitCount == 1 { _ = try await sessions(of: user) }
+        return try UserHash(value).epoch
     }
 
-    /// Ends the oldest of the user's live sessions that were enrolled before the one with this number, until with that
-    /// one no more than `cap` are left.
-    private func keepCap(_ cap: Int, of user: UserID, before number: Int) async throws {
+    /// Runs `body`, which brings a session to a user, and under a cap ends the oldest of the user's other live sessions
+    /// until no more than `cap` are left.
+    private func keeping<Value: Sendable>(
+        _ cap: Int?, of user: UserID, sparing id: SessionID, _ body: () async throws -> Value
+    ) async throws -> Value {
+        guard let cap else { return try await body() }
+        return try await alone(with: user) {
+            let value = try await body()
+            try await endOldest(of: user, beyond: cap, sparing: id)
+            return value
+        }
+    }
+
+    private func endOldest(of user: UserID, beyond cap: Int, sparing id: SessionID) async throws {
         while true {
-            let live = try await sessions(of: user, before: number)
-                .filter { $0.record.isLive(at: $0.now, user: $0.epoch) }
+            let others = try await sessions(of: user)
+                .filter { $0.record.session.id != id && $0.record.isLive(at: $0.now, user: $0.epoch) }
                 .sorted {
                     ($0.record.session.createdAt, $0.record.session.id)
                         < ($1.record.session.createdAt, $1.record.session.id)
                 }
-            let victims = live.prefix(max(0, live.count - (cap - 1)))
-            if victims.isEmpty { return }
-            let written = try await write(victims.map { $0.ending(.cap, by: .cap) })
+            let written = try await write(
+                others.prefix(max(0, others.count - (cap - 1))).map { $0.ending(.cap, by: .cap) })
             if !written.contains(where: { $0 == nil }) { return }
             try await Self.rest()
         }
     }
 
-    /// The stored sessions of a user, in the order of enrolling: all, or those before a number. Takes those that are gone
-    /// off the list.
-    func sessions(of user: UserID, before number: Int?) async throws -> [Answer] {
+    /// The stored sessions of a user. Takes those that are gone off the list.
+    func sessions(of user: UserID) async throws -> [Answer] {
         let list = keys.user(user)[1]
-        let members = try await client.send(
-            RedisCommand(
-                "ZRANGE", key: list, ["-inf", number.map { RedisArgument("(\($0)") } ?? "+inf", "BYSCORE"],
-                retry: .ifInterrupted)
-        ).array().map { try $0.string() }
+        let members = try await client.send(RedisCommand("ZRANGE", key: list, [0, -1], retry: .ifInterrupted)).array()
+            .compactMap { SessionID(try $0.string()) }
         var found: [Answer] = []
-        var gone: [String] = []
         for chunk in members.chunks(of: 500) {
-            for (member, answer) in zip(chunk, try await read(chunk.compactMap { SessionID($0) })) {
-                if let answer, answer.record.session.userID == user { found.append(answer) } else if answer == nil {
-                    gone.append(member)
+            var gone: [RedisArgument] = []
+            for (id, look) in zip(chunk, try await look(chunk)) {
+                switch look {
+                case .there(let answer) where answer.record.session.userID == user: found.append(answer)
+                case .missing: gone.append(id.member)
+                default: break
                 }
             }
-        }
-        for chunk in gone.chunks(of: 500) {
-            _ = try await client.send(RedisCommand("ZREM", key: list, chunk.map { RedisArgument($0) }))
+            if !gone.isEmpty { _ = try await client.send(RedisCommand("ZREM", key: list, gone)) }
         }
         return found
     }

@@ -16,48 +16,74 @@ extension RedisStore {
 
     public func integrity() async throws -> IntegrityReport {
         try await answering {
-            let answers = await client.send([
-                RedisCommand("INFO", ["memory"], retry: .ifInterrupted),
-                RedisCommand("INFO", ["stats"], retry: .ifInterrupted),
-                RedisCommand("INFO", ["persistence"], retry: .ifInterrupted),
-            ])
-            var info: [String: String] = [:]
+            let sections = ["memory", "stats", "persistence"]
+            let answers = await client.send(
+                sections.map { RedisCommand("INFO", [RedisArgument($0)], retry: .ifInterrupted) })
+            var facts: [String: String] = [:]
             for answer in answers {
                 for line in try answer.get().string().split(whereSeparator: \.isNewline) {
                     let parts = line.split(separator: ":", maxSplits: 1)
-                    if parts.count == 2 { info[String(parts[0])] = String(parts[1]) }
+                    if parts.count == 2 { facts[String(parts[0])] = String(parts[1]) }
                 }
             }
-            return IntegrityReport(findings: Self.findings(info))
+            for name in ["save", "appendfsync"] {
+                // Refused by many who rent Redis out; then it is not known.
+                let answer = try? await client.send(
+                    RedisCommand("CONFIG", ["GET", RedisArgument(name)], retry: .ifInterrupted))
+                if let pair = try? answer?.pairs().first { facts[name] = try pair.value.string() }
+            }
+            return IntegrityReport(findings: Self.findings(facts))
         }
     }
 
-    /// What a server's `INFO` says of how long sessions last there.
-    static func findings(_ info: [String: String]) -> [IntegrityReport.Finding] {
-        let policy = info["maxmemory_policy"] ?? "unknown"
-        let hasLimit = info["maxmemory"].map { $0 != "0" } ?? false
-        let evicted = info["evicted_keys"].flatMap { Int($0) } ?? 0
-        let appends = info["aof_enabled"] == "1"
-        let snapshot = info["rdb_last_bgsave_status"] ?? "unknown"
+    /// What a server's `INFO` and `CONFIG` say of how long sessions last there, and how long their ends do.
+    static func findings(_ facts: [String: String]) -> [IntegrityReport.Finding] {
+        [memory(facts), evictions(facts), persistence(facts)]
+    }
+
+    private static func memory(_ facts: [String: String]) -> IntegrityReport.Finding {
+        let policy = facts["maxmemory_policy"] ?? "unknown"
+        let isBounded = facts["maxmemory"].map { $0 != "0" } ?? false
         let meaning =
-            switch policy {
-            case "noeviction":
-                hasLimit ? "when memory is full, nobody can sign in, and no session is lost" : "no limit is set"
-            case _ where policy.hasPrefix("allkeys"): "when memory is full, visitors are logged out"
-            default: "when memory is full, sessions are dropped before their time, since all of them have a TTL"
+            if !isBounded {
+                "no limit is set"
+            } else if policy == "noeviction" {
+                "when memory is full, nobody can sign in, and no session is lost"
+            } else {
+                "when memory is full, visitors are logged out: all our keys have a TTL"
             }
-        return [
-            .init(
-                check: "maxmemory-policy", isGood: policy == "noeviction" || !hasLimit, detail: "\(policy): \(meaning)"),
-            .init(
-                check: "evicted keys", isGood: evicted == 0,
-                detail: evicted == 0 ? "none" : "\(evicted) since the server's start: visitors were logged out"),
-            .init(
-                check: "persistence", isGood: appends && info["aof_last_write_status"] != "err",
-                detail: appends
-                    ? "append-only file, last write \(info["aof_last_write_status"] ?? "unknown")"
-                    : "no append-only file (last snapshot: \(snapshot)): a crash loses what came since the last snapshot, "
-                        + "ends of sessions among it"),
-        ]
+        return .init(
+            check: "maxmemory-policy", isGood: policy == "noeviction" || !isBounded, detail: "\(policy): \(meaning)")
+    }
+
+    private static func evictions(_ facts: [String: String]) -> IntegrityReport.Finding {
+        let count = facts["evicted_keys"].flatMap { Int($0) } ?? 0
+        return .init(
+            check: "evicted keys", isGood: count == 0,
+            detail: count == 0 ? "none" : "\(count) since the server's start: visitors were logged out")
+    }
+
+    private static func persistence(_ facts: [String: String]) -> IntegrityReport.Finding {
+        if facts["aof_enabled"] == "1" {
+            let isWritten = facts["aof_last_write_status"] != "err"
+            let sync = facts["appendfsync"] ?? "unknown"
+            let meaning =
+                sync == "always" ? "a crash loses nothing" : "a crash loses about a second, ends of sessions too"
+            return .init(
+                check: "persistence", isGood: isWritten,
+                detail: "append-only file, appendfsync \(sync): "
+                    + (isWritten ? meaning : "the last write failed, see Redis's log"))
+        }
+        guard let points = facts["save"] else {
+            return .init(
+                check: "persistence", isGood: true,
+                detail: "no append-only file; whether there are snapshots is not told")
+        }
+        return .init(
+            check: "persistence", isGood: points.isEmpty,
+            detail: points.isEmpty
+                ? "none: a restart logs everybody out"
+                : "snapshots alone (save \(points)): a crash brings back sessions that were ended since the last one; "
+                    + "turn on appendonly")
     }
 }

@@ -45,7 +45,7 @@ extension RedisStore: ItemStore {
             try await refuseUnknown(asked, for: access)
             let command = RedisCommand.script(
                 scripts.add, keys: keys.session(access.id),
-                [now, RedisArgument(access.digest?.bytes ?? []), RedisArgument(holdMax)]
+                [now, access.shown, RedisArgument(holdMax)]
                     + asked.map { RedisArgument(Int($0)) })
             guard let answer = try await withUser(of: access.id, command), !answer.isRevoked else {
                 throw SojournError.noSession()
@@ -53,7 +53,8 @@ extension RedisStore: ItemStore {
             guard let flags = try answer.rest.first?.array() else { throw SojournError.heldItemsLimit(holdMax) }
             let isNew = try flags.map { try $0.int() == 1 }
             return ItemsAdded(
-                added: zip(asked, isNew).filter(\.1).map(\.0), alreadyPresent: zip(asked, isNew).filter { !$1 }.map(\.0))
+                added: zip(asked, isNew).filter(\.1).map(\.0), alreadyPresent: zip(asked, isNew).filter { !$1 }.map(\.0)
+            )
         }
     }
 
@@ -80,7 +81,7 @@ extension RedisStore: ItemStore {
         try await answering {
             let command = RedisCommand.script(
                 scripts.remove, keys: Array(keys.session(access.id)[..<2]),
-                [now, RedisArgument(access.digest?.bytes ?? []), ids == nil ? "all" : "some"]
+                [now, access.shown, ids == nil ? "all" : "some"]
                     + (ids ?? []).map { RedisArgument(Int($0)) })
             guard let answer = try await withUser(of: access.id, command), !answer.isRevoked else {
                 throw SojournError.noSession()

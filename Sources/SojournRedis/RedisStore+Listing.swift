@@ -9,7 +9,7 @@ extension RedisStore {
         return try await answering {
             var found: [StoredSession] = []
             if let user = filter.userID {
-                found = try await sessions(of: user, before: nil)
+                found = try await sessions(of: user)
                     .compactMap { filter.shown($0) }
                     .filter { stored in after.map { stored.session.id < $0 } ?? true }
                     .sorted { $0.session.id > $1.session.id }
@@ -61,6 +61,13 @@ extension RedisStore {
             })
         let ids = try answers.flatMap { try $0.get().array().compactMap { SessionID(try $0.string()) } }
         return Array(ids.sorted(by: >).prefix(limit))
+    }
+
+    /// Takes sessions that were gone off the lists.
+    func unlist(_ ids: [SessionID]) async throws {
+        for answer in await client.send(ids.map { RedisCommand("ZREM", key: keys.list(of: $0), [$0.member]) }) {
+            _ = try answer.get()
+        }
     }
 
     /// The next ids on one of the lists, from the lowest on.

@@ -15,7 +15,7 @@ extension RedisStore: SessionStore {
     func validated(_ access: SessionAccess, withItems: Bool) async throws -> Answer? {
         let command = RedisCommand.script(
             scripts.validate, keys: keys.session(access.id),
-            [now, RedisArgument(access.digest?.bytes ?? []), withItems ? "1" : ""])
+            [now, access.shown, withItems ? "1" : ""])
         guard let answer = try await withUser(of: access.id, command), !answer.isRevoked else { return nil }
         return answer
     }
@@ -80,7 +80,9 @@ extension RedisStore: SessionStore {
                 var left: [Int] = []
                 for (place, answer) in zip(places, answers) {
                     guard let answer, answer.admission(accesses[place]) == .full else { continue }
-                    if named.insert(accesses[place].id).inserted { due.append((place, answer)) } else {
+                    if named.insert(accesses[place].id).inserted {
+                        due.append((place, answer))
+                    } else {
                         left.append(place)
                     }
                 }
@@ -107,11 +109,11 @@ extension RedisStore: SessionStore {
         try await answering {
             let keys = keys.session(id)
             let answers = await client.send([
-                RedisCommand("HMGET", key: keys[0], ["x", "F"], retry: .ifInterrupted),
+                RedisCommand("HMGET", key: keys[0], ["x", "F", "b"], retry: .ifInterrupted),
                 RedisCommand("LRANGE", key: keys[2], [0, -1], retry: .ifInterrupted),
             ])
             let session = Row(try answers[0].get().array())
-            guard try session.text(0) != nil else { return nil }
+            guard try session.text(0) != nil, try session.text(2) == nil else { return nil }
             return SessionFacts(
                 facts: try answers[1].get().array().map { try SessionFact($0) },
                 folded: try session.text(1) == nil ? 0 : session.int(1))
@@ -120,6 +122,16 @@ extension RedisStore: SessionStore {
 }
 
 // MARK: - Reading, deciding, writing
+
+/// What was found where a session should stand.
+enum Look {
+    /// Nothing.
+    case missing
+    /// A session that is being begun, which nobody knows of yet.
+    case begun
+    /// A session.
+    case there(Answer)
+}
 
 /// A record to be written over another, with the fact to note; nil for none.
 struct Change: Sendable {
@@ -142,26 +154,36 @@ extension Answer {
 extension RedisStore {
     /// Reads sessions, each with its user, in the order asked; nil for those that are not stored.
     func read(_ ids: [SessionID], items: RedisArgument = "") async throws -> [Answer?] {
+        try await look(ids, items: items).map { look in
+            if case .there(let answer) = look { answer } else { nil }
+        }
+    }
+
+    /// The same, which tells those that are not stored from those that are only just begun.
+    func look(_ ids: [SessionID], items: RedisArgument = "") async throws -> [Look] {
         let answers = await client.send(
             ids.map { id in
                 .script(scripts.read, keys: Array(keys.session(id)[..<2]), [now, items], retry: .ifInterrupted)
             })
-        let found = try zip(ids, answers).map { id, answer -> (SessionHash, Timestamp, [RedisValue])? in
+        let found = try zip(ids, answers).map { id, answer -> (hash: SessionHash, parts: [RedisValue])?? in
             let value = try answer.get()
-            guard !value.isNull else { return nil }
+            guard !value.isNull else { return .none }
             let parts = try value.array()
-            guard parts.count >= 2 else { throw RedisError(.unexpectedResult, "A script answered too little.") }
-            return (try SessionHash(id, parts[1]), try Row(parts).present(Row(parts).time(0)), Array(parts[2...]))
+            guard parts.count >= 2 else { return .some(nil) }
+            return (try SessionHash(id, parts[1]), parts)
         }
-        let owners = Array(Set(found.compactMap { $0?.0.record.session.userID }))
+        let owners = Array(Set(found.compactMap { $0??.hash.record.session.userID }))
         let users = Dictionary(
             uniqueKeysWithValues: try zip(owners, await client.send(owners.map(reading))).map { owner, answer in
                 (owner, try UserHash(answer.get()))
             })
-        return found.map { session in
-            session.map { hash, now, rest in
-                Answer(hash: hash, user: hash.record.session.userID.flatMap { users[$0] }, now: now, rest: rest)
-            }
+        return try found.map { session in
+            guard let session else { return .missing }
+            guard let (hash, parts) = session else { return .begun }
+            return .there(
+                Answer(
+                    hash: hash, user: hash.record.session.userID.flatMap { users[$0] },
+                    now: try Row(parts).present(Row(parts).time(0)), rest: Array(parts[2...])))
         }
     }
 
@@ -233,9 +255,7 @@ extension RedisStore {
         }
         let gone = zip(ids, removed).filter { $0.1 != nil }.map(\.0)
         for id in gone { owners[id] = nil }
-        for answer in await client.send(gone.map { RedisCommand("ZREM", key: keys.list(of: $0), [$0.member]) }) {
-            _ = try answer.get()
-        }
+        try await unlist(gone)
         return removed
     }
 
@@ -258,6 +278,7 @@ extension SessionFact {
             let actor = Actor(rawValue: String(words[2]))
         else { throw SojournError(.storeDamaged, "Redis holds a fact in a form that this version does not know.") }
         self.init(
-            at: Timestamp(microseconds: at), kind: kind, actor: actor, detail: words[3].isEmpty ? nil : String(words[3]))
+            at: Timestamp(microseconds: at), kind: kind, actor: actor, detail: words[3].isEmpty ? nil : String(words[3])
+        )
     }
 }

@@ -25,9 +25,16 @@ extension RedisStore {
             listed.sort()
             let batch = Array(listed.prefix(order.batchMax))
             if listed.count > batch.count { outcome.lapNext = batch.last }
-            let answers = try await read(batch)
-            let inactive = answers.compactMap(\.self).filter { answer in
-                answer.record.isLive(at: answer.now, user: answer.epoch) && answer.record.isInactive(at: answer.now)
+            var inactive: [Answer] = []
+            var gone: [SessionID] = []
+            for (id, look) in zip(batch, try await look(batch)) {
+                switch look {
+                case .missing: gone.append(id)
+                case .begun: break
+                case .there(let answer):
+                    let isLive = answer.record.isLive(at: answer.now, user: answer.epoch)
+                    if isLive, answer.record.isInactive(at: answer.now) { inactive.append(answer) }
+                }
             }
             guard !order.dryRun else {
                 outcome.inactive = inactive.count
@@ -42,20 +49,8 @@ extension RedisStore {
                     return Change(answer: answer, record: record, fact: fact)
                 })
             outcome.inactive = ended.count { $0 != nil }
-            try await unlist(zip(batch, answers).filter { $1 == nil }.map(\.0))
+            try await unlist(gone)
             return outcome
-        }
-    }
-
-    /// Takes sessions that were found gone off the lists; puts back those that are there by now, since a creation may be
-    /// listed before it is written.
-    private func unlist(_ ids: [SessionID]) async throws {
-        for answer in await client.send(ids.map { RedisCommand("ZREM", key: keys.list(of: $0), [$0.member]) }) {
-            _ = try answer.get()
-        }
-        let back = zip(ids, try await read(ids)).filter { $1 != nil }.map(\.0)
-        for answer in await client.send(back.map { RedisCommand("ZADD", key: keys.list(of: $0), [0, $0.member]) }) {
-            _ = try answer.get()
         }
     }
 }

@@ -25,8 +25,6 @@ public final class RedisStore: Sendable {
     private let clock: (any WallClock)?
     /// Whose session it was when last seen, so that its user's epoch can be asked for in the same pipeline.
     let owners = Memo<SessionID, UserID>()
-    /// The epochs last seen: what new sessions are stamped with until it is known better.
-    let epochs = Memo<UserID, Int>()
     /// Items that the catalogue is known to have; none is ever taken out.
     let knownItems = Memo<ItemID, Bool>()
 
@@ -75,7 +73,7 @@ extension RedisStore {
 
     /// The epoch of a user, with the session that the last raise kept.
     func user(_ id: UserID) async throws -> UserHash {
-        try remember(UserHash(try await client.send(reading(id))), of: id)
+        try UserHash(try await client.send(reading(id)))
     }
 
     /// The command that `user` sends.
@@ -99,15 +97,8 @@ extension RedisStore {
         }
         owners[id] = owner
         let user =
-            if owner == guess { try remember(UserHash(try answers[1].get()), of: owner) } else {
-                try await user(owner)
-            }
+            if owner == guess { try UserHash(answers[1].get()) } else { try await self.user(owner) }
         return Answer(hash: hash, user: user, now: now, rest: Array(parts.dropFirst()))
-    }
-
-    private func remember(_ user: UserHash, of id: UserID) -> UserHash {
-        epochs[id] = user.epoch.value
-        return user
     }
 }
 

@@ -7,7 +7,7 @@ internal import Sojourn
 /// slot of a cluster.
 struct Scripts: Sendable {
     let validate, read, create, write, hold, add, remove, delete: RedisScript
-    let enroll, raise, revoke, put: RedisScript
+    let enroll, unlock, raise, revoke, put: RedisScript
 
     /// The scripts of a store that keeps sessions for `keeping` after their end or expiry.
     init(keeping: Duration) {
@@ -23,6 +23,7 @@ struct Scripts: Sendable {
         remove = script(PackageResources.remove_lua)
         delete = script(PackageResources.delete_lua)
         enroll = script(PackageResources.enroll_lua)
+        unlock = script(PackageResources.unlock_lua)
         raise = script(PackageResources.raise_lua)
         revoke = script(PackageResources.revoke_lua)
         put = script(PackageResources.put_lua)

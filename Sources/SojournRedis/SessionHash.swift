@@ -6,7 +6,8 @@ internal import Sojourn
 /// A session as its hash has it: `SessionRecord` with the count of writes that the next write is conditional on.
 ///
 /// Field names are short, since Redis keeps them with every session. Further fields are the scripts' own: `F`, how many
-/// facts were dropped, and `h`, until when somebody holds the session.
+/// facts were dropped; `h`, until when somebody holds the session; `b`, that it is only just begun; `U` and `E`, the least
+/// epoch that it will carry once it is that user's.
 struct SessionHash: Sendable {
     /// The session and its secrets.
     var record: SessionRecord
@@ -80,12 +81,12 @@ struct SessionHash: Sendable {
     }
 
     /// What a creation sends: names and values of the fields that do not hang on the moment.
-    static func fields(of new: NewSession, epoch: Int) -> [RedisArgument] {
+    static func fields(of new: NewSession) -> [RedisArgument] {
         let fields: [(Field, RedisArgument?)] = [
             (.user, new.userID.map { RedisArgument($0.text) }), (.type, RedisArgument(new.type.rawValue)),
             (.metadata, RedisArgument(new.metadata.text)), (.claims, RedisArgument(new.claims.text)), (.version, 1),
             (.ipAddress, new.ipAddress.map { RedisArgument($0) }), (.agent, new.userAgent.map { RedisArgument($0) }),
-            (.renewal, RedisArgument(new.policy.renewal.rawValue)), (.epoch, RedisArgument(epoch)),
+            (.renewal, RedisArgument(new.policy.renewal.rawValue)), (.epoch, 0),
             (.digest, new.digest.map { RedisArgument($0.bytes) }),
         ]
         return fields.flatMap { field, value in value.map { [RedisArgument(names[field.rawValue]), $0] } ?? [] }
@@ -144,13 +145,12 @@ struct Row {
     }
 
     func int(_ place: Int) throws -> Int {
-        guard let number = Int(try present(text(place))) else { throw Self.foreign }
-        return number
+        guard values.indices.contains(place) else { throw Self.foreign }
+        return try values[place].int()
     }
 
     func time(_ place: Int) throws -> Timestamp? {
-        guard let text = try text(place) else { return nil }
-        return Timestamp(microseconds: Int64(try present(Int(text))))
+        try bytes(place) == nil ? nil : Timestamp(microseconds: Int64(int(place)))
     }
 
     func document(_ place: Int) throws -> JSONDocument { JSONDocument(stored: try present(text(place))) }
@@ -168,6 +168,15 @@ struct Row {
 
     private static var foreign: SojournError {
         SojournError(.storeDamaged, "Redis holds a session in a form that this version does not know.")
+    }
+}
+
+extension SessionAccess {
+    /// What a script is shown of the right to a session: the digest, or nothing for trust. An empty digest, which no
+    /// secret has, opens nothing.
+    var shown: RedisArgument {
+        guard let digest else { return "" }
+        return digest.bytes.isEmpty ? "none" : RedisArgument(digest.bytes)
     }
 }
 

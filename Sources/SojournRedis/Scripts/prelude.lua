@@ -2,9 +2,9 @@
 -- Stands before every script. A session is a hash; its fields, in the order in which scripts read and answer them, are
 -- named in SessionHash.swift. Moments and lengths are whole microseconds, which a Lua number holds exactly until 2255.
 local FIELDS = {
-    'u', 't', 'm', 'c', 'v', 's', 'a', 'x', 'X', 'n', 'i', 'g', 'l', 'r', 'e', 'd', 'p', 'q', 'z', 'o', 'y', 'w',
+    'u', 't', 'm', 'c', 'v', 's', 'a', 'x', 'X', 'n', 'i', 'g', 'l', 'r', 'e', 'd', 'p', 'q', 'z', 'o', 'y', 'w', 'b',
 }
-local EXPIRES, LIFE, RENEWAL, DIGEST, PREVIOUS, UNTIL, ENDED = 8, 13, 14, 16, 17, 18, 20
+local EXPIRES, LIFE, RENEWAL, DIGEST, PREVIOUS, UNTIL, ENDED, BEGUN = 8, 13, 14, 16, 17, 18, 20, 23
 
 -- The moment that the caller gave, or this server's.
 local function clock(given)
@@ -18,9 +18,12 @@ local function whole(value) return string.format('%.0f', value) end
 
 local function read(key) return redis.call('HMGET', key, unpack(FIELDS)) end
 
+-- Whether there is a session for others to see: one that is only just begun for a user is not, until it is enrolled.
+local function is_there(session) return session[EXPIRES] and not session[BEGUN] end
+
 -- Whether the session is there, not ended, and its expiry ahead. The epoch is another slot's: the caller looks at it.
 local function is_live(session, now)
-    return session[EXPIRES] and not session[ENDED] and tonumber(session[EXPIRES]) > now
+    return is_there(session) and not session[ENDED] and tonumber(session[EXPIRES]) > now
 end
 
 -- What a digest may do: 'full', 'previous' (the secret before a rotation, within its grace) or nil. '' is trust.

@@ -21,6 +21,10 @@ end
 redis.call('HSET', KEYS[1], unpack(fields))
 if #gone > 0 then redis.call('HDEL', KEYS[1], unpack(gone)) end
 if ARGV[4] ~= '' then note(KEYS[1], KEYS[3], ARGV[5], ARGV[4], ARGV[6], ARGV[7]) end
-local left = redis.call('HMGET', KEYS[1], 'x', 'o')
-keep(KEYS, left[2] and now or tonumber(left[1]), now)
+local after = redis.call('HMGET', KEYS[1], 'x', 'o', 'u', 'e', 'U', 'E')
+-- A raise that came to the session before it was that user's did not end it (revoke.lua).
+if after[5] and after[5] == after[3] and tonumber(after[6]) > tonumber(after[4]) then
+    redis.call('HSET', KEYS[1], 'e', after[6])
+end
+keep(KEYS, after[2] and now or tonumber(after[1]), now)
 return {found[2], activity}

@@ -59,7 +59,8 @@ extension Settings {
         }
         switch url.content {
         case .failure(let error):
-            reader.complain("REDIS_URL", found: "\(url.scheme):…", expected: "a URL as in \(RedisSettings.form). \(error)")
+            reader.complain(
+                "REDIS_URL", found: "\(url.scheme):…", expected: "a URL as in \(RedisSettings.form). \(error)")
             return nil
         case .success(var redis):
             if password != PostgresSettings.PasswordSource.none { redis.password = password }

@@ -97,7 +97,8 @@ public struct OpenStore: Sendable {
         guard case .sqlite(let store) = base else {
             throw SojournError(
                 .notAvailable,
-                "Back up PostgreSQL and Redis by their own means: pg_dump, the append-only file, the provider's copies.")
+                "Back up PostgreSQL and Redis by their own means: pg_dump, the append-only file, the provider's copies."
+            )
         }
         try await store.backup(to: path, progress: progress)
     }

@@ -78,8 +78,9 @@ public struct Explorer: Sendable {
             case .seeded: try SeededScheduler(seed: schedule.interleaving).run(run)
             case .free: try await run()
             }
+        let promises = Promises(history)
         let disorders = history.objects.compactMap { object in
-            Linearization(object, keepsEnded: history.keepsEnded).obstacle.map { "Not linearizable, " + $0 }
+            Linearization(object, promises).obstacle.map { "Not linearizable, " + $0 }
         }
         return Replay(schedule: schedule, history: history, breaches: LawChecks(history).breaches + disorders)
     }

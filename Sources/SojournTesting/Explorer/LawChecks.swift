@@ -133,8 +133,9 @@ struct LawChecks {
 
     /// Law 6: what is held and written is what was acknowledged, and nothing of a refused call.
     private var allOrNothing: [String] {
-        history.audit.compactMap { event -> String? in
-            guard let session = event.step.verb.sessions.first, sessions.contains(session) else { return nil }
+        let told = history.keepsEnded ? sessions : Set(audited.map(\.0))
+        return history.audit.compactMap { event -> String? in
+            guard let session = event.step.verb.sessions.first, told.contains(session) else { return nil }
             let own = history.events.filter { $0.step.verb.sessions == [session] && $0.round != history.auditRound }
             switch event.outcome {
             case .held(let held):

@@ -15,16 +15,16 @@ struct Linearization {
     }
 
     private let events: [Event]
-    private let keepsEnded: Bool
+    private let promises: Promises
     private var deadEnds: Set<Place> = []
     private var deepest = -1
     /// Why the best order found goes no further; nil where an order was found.
     private(set) var obstacle: String?
 
-    /// Searches an order of `events`, the calls of one object, on a store that keeps what is over as it was, or not.
-    init(_ events: [Event], keepsEnded: Bool) {
+    /// Searches an order of `events`, the calls of one object, on a store that promises so much of them.
+    init(_ events: [Event], _ promises: Promises) {
         precondition(events.count <= Self.eventsMax, "an object's history is too long: make schedules smaller")
-        self.keepsEnded = keepsEnded
+        self.promises = promises
         self.events = events.sorted { ($0.returned, $0.invoked) < ($1.returned, $1.invoked) }
         var start = MemoryModel()
         _ = start.put(ScheduleNames.catalogue)
@@ -41,7 +41,7 @@ struct Linearization {
             let event = events[index]
             var next = model
             let expected = event.step.apply(to: &next, at: event.at)
-            guard event.allows(expected, keepsEnded: keepsEnded) else {
+            guard promises.allow(event, expected, in: model) else {
                 refused.append(
                     "  #\(event.step.number) \(event.step.verb)\n    answered \(event.outcome)\n    not \(expected)")
                 continue
@@ -73,18 +73,70 @@ struct Linearization {
     }
 }
 
-extension Event {
-    /// Whether the answer is the model's. A sweep's counts go over all objects and are checked apart. Of a session that is
-    /// over, a store without history promises no more than that it is over.
-    fileprivate func allows(_ expected: Outcome, keepsEnded: Bool) -> Bool {
-        switch (outcome, expected) {
-        case (.swept, .swept): true
-        case (.stored(let found), .stored(let known)) where !keepsEnded && known?.status != .active:
-            found?.status != .active
-        default: outcome == expected
-        }
+/// What a store's answers are held to.
+///
+/// A store without history promises of a session that is over no more than that it is over. And it may count a validation
+/// that it refuses, where the session's user ends it at the same time: what a session counted is compared where it was
+/// live to the end.
+struct Promises {
+    private let keepsEnded: Bool
+    /// The sessions that the audit found live.
+    private let survivors: Set<Int>
+
+    /// The promises of the store on which this was observed.
+    init(_ history: History) {
+        keepsEnded = history.keepsEnded
+        survivors = Set(
+            history.audit.compactMap { event in
+                guard case (.get(let key), .stored(let stored?)) = (event.step.verb, event.outcome),
+                    stored.status == .active
+                else { return nil }
+                return key.session
+            })
     }
 
+    /// Whether a call's answer is the model's. A sweep's counts go over all objects and are checked apart.
+    func allow(_ event: Event, _ expected: Outcome, in model: MemoryModel) -> Bool {
+        if case .sweep = event.step.verb, case .swept = event.outcome { return true }
+        if event.outcome == expected { return true }
+        guard !keepsEnded, !event.step.verb.sessions.contains(where: survivors.contains) else { return false }
+        return event.outcome.withoutTouches == expected.withoutTouches || isOfWhatIsOver(event, in: model)
+    }
+
+    /// Whether a call read by trust what is left of a session that is over, and was not told otherwise.
+    private func isOfWhatIsOver(_ event: Event, in model: MemoryModel) -> Bool {
+        let trusted: Key
+        switch (event.step.verb, event.outcome) {
+        case (.get(let key), .stored(let found)) where found?.status != .active: trusted = key
+        case (.held(let key), .held), (.held(let key), .refused(.noSession, _)): trusted = key
+        default: return false
+        }
+        guard trusted.proof == .trust else { return false }
+        return model.find([ScheduleNames.access(trusted)], at: event.at)[0]?.status != .active
+    }
+}
+
+extension Outcome {
+    /// The same without what validations change.
+    fileprivate var withoutTouches: Outcome {
+        func untouched(_ session: Session) -> Session {
+            var session = session
+            session.requestCount = 0
+            session.lastActivity = session.createdAt
+            session.expiresAt = session.createdAt
+            return session
+        }
+        return switch self {
+        case .session(let session?): .session(untouched(session))
+        case .both(let session, let items): .both(untouched(session), items)
+        case .repeated(let session, let sealed): .repeated(untouched(session), sealed: sealed)
+        case .stored(let stored?): .stored(StoredSession(session: untouched(stored.session), status: stored.status))
+        default: self
+        }
+    }
+}
+
+extension Event {
     /// Whether another call was under way at the same time.
     fileprivate func overlaps(_ other: Event) -> Bool {
         other != self && other.invoked < returned && invoked < other.returned

@@ -29,7 +29,8 @@ import Testing
     @Test("the password comes from the URL, or from a setting of its own")
     func passwords() throws {
         let secret = PostgresSettings.PasswordSource.fixed(Secret("p"))
-        guard case .redis(let own) = try Self.settings(["REDIS_URL": "redis://h", "REDIS_PASSWORD": "p"]).database else {
+        guard case .redis(let own) = try Self.settings(["REDIS_URL": "redis://h", "REDIS_PASSWORD": "p"]).database
+        else {
             Issue.record("not Redis")
             return
         }
