@@ -31,7 +31,7 @@ final class Cluster: Sendable {
     /// The cluster that the configured hosts are nodes of, without a map yet.
     init(_ surroundings: Surroundings) {
         self.surroundings = surroundings
-        state = Mutex(State(outage: Outage(grace: surroundings.configuration.outageGrace)))
+        state = Mutex(State(outage: surroundings.outage))
     }
 
     /// Closes all nodes, for good.
