@@ -160,7 +160,7 @@ struct RedisClusterChangeTests {
                 // Keys of which one is there cannot be answered for now: the caller waits, or is told in the end.
                 let all = RedisCommand("MGET", key: "{foo}1", ["{foo}2"])
                 try await TestServer.withClient(url: TestCluster.url(of: cluster)) {
-                    $0.answerTimeout = .milliseconds(500)
+                    $0.answerTimeout = .seconds(2)
                 } _: { impatient async throws in
                     let error = await expectFailure(.server) { try await impatient.send(all) }
                     #expect(error?.serverCode == "TRYAGAIN")
@@ -253,7 +253,7 @@ struct RedisClusterChangeTests {
     @Test("a primary that hangs is replaced, and not asked when it goes on") func hanging() async throws {
         try await RedisCluster.run { cluster async throws in
             try await TestServer.withClient(url: TestCluster.url(of: cluster)) {
-                $0.answerTimeout = .milliseconds(500)
+                $0.answerTimeout = .seconds(2)
             } _: { client async throws in
                 let primary = try await cluster.primary(of: 12_182, askedOf: cluster.nodes[0])
                 _ = try await client.send(RedisCommand("SET", key: "foo", ["1"]))
@@ -279,6 +279,7 @@ struct RedisClusterChangeTests {
         try await RedisCluster.run { cluster async throws in
             try await TestServer.withClient(url: TestCluster.url(of: cluster)) {
                 $0.outageGrace = .zero
+                $0.answerTimeout = .seconds(60)
             } _: { client async throws in
                 let primary = try await cluster.primary(of: 12_182, askedOf: cluster.nodes[0])
                 for key in ["foo", "bar"] { _ = try await client.send(RedisCommand("SET", key: key, ["1"])) }

@@ -130,6 +130,7 @@ extension Cluster {
                 failures.append(error)
             }
         }
+        guard !state.withLock(\.isClosed) else { return nil }
         let failure = Connector.summary(failures)
         let (isFirst, retry) = state.withLock { state in
             let isFirst = !state.outage.isOn
