@@ -149,7 +149,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "SojournRedisTests", dependencies: ["RedisDriver", "Sojourn", "SojournRedis", "SojournTesting"],
+            name: "SojournRedisTests",
+            dependencies: ["RedisDriver", "Sojourn", "SojournRedis", "SojournTesting", .logging],
             swiftSettings: strict),
         .executableTarget(
             name: "StoreWorker", dependencies: ["PostgresDriver", "Sojourn", "SojournPostgres", .logging],

@@ -14,6 +14,7 @@ enum Migration {
         ("V005_journal", PackageResources.V005_journal_sql),
         ("V006_partitions", PackageResources.V006_partitions_sql),
         ("V007_adoptions", PackageResources.V007_adoptions_sql),
+        ("V008_tiering", PackageResources.V008_tiering_sql),
     ]
 }
 

@@ -15,9 +15,10 @@ extension PostgresStore {
             let results = try await transaction.run([
                 PostgresCall(Self.runOut, rows: order.batchMax), order.lapCall, order.retentionCall,
                 PostgresCall(Self.graces, rows: order.batchMax), PostgresCall(Self.keys, rows: order.batchMax),
+                PostgresCall(Self.changes, rows: order.batchMax),
             ])
             guard let marked = results[0].first, let lap = results[1].first, let retired = results[2].first,
-                let graces = results[3].first, let keys = results[4].first
+                let graces = results[3].first, let keys = results[4].first, let changes = results[5].first
             else { throw PostgresError(.unexpectedResult, "A step of the sweep answered without a row.") }
             let surprising = try marked.int(2)
             if let fuse = order.fuse, surprising > fuse {
@@ -31,7 +32,7 @@ extension PostgresStore {
             outcome.deleted = try retired.int(0)
             outcome.more =
                 try marked.bool(3) || retired.bool(1) || graces.int(0) == order.batchMax
-                || keys.int(0) == order.batchMax
+                || keys.int(0) == order.batchMax || changes.int(0) == order.batchMax
             return outcome
         }
     }
@@ -77,6 +78,7 @@ extension PostgresStore {
         """, [.texts, .int8s, .int4])
     static let graces = PostgresStatement("SELECT sojourn.erase_graces($1)", [.int4])
     static let keys = PostgresStatement("SELECT sojourn.forget_keys($1)", [.int4])
+    static let changes = PostgresStatement("SELECT sojourn.forget_changes($1)", [.int4])
     static let noLap = PostgresStatement("SELECT 0, NULL::uuid")
 
     /// What a sweep would do, counted by the same rules over all sessions; each count stops at the batch.

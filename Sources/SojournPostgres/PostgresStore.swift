@@ -21,6 +21,8 @@ public final class PostgresStore: Sendable {
     let additions: [Additions]
     let appends: FoldsByKind<Appends>
     let readings: FoldsByKind<Readings>
+    let copyings: [Copyings]
+    let touches: [Touches]
 
     /// A store on the database that the configuration names. Connects when it is first used; `migrate()` makes or
     /// updates the tables.
@@ -49,6 +51,8 @@ public final class PostgresStore: Sendable {
         additions = lanes.map { client.additions(on: $0) }
         appends = FoldsByKind(lanes) { client.appends(of: $0, on: $1) }
         readings = FoldsByKind(lanes) { client.readings(of: $0, on: $1) }
+        copyings = lanes.map { client.copyings(on: $0) }
+        touches = lanes.map { client.touches(on: $0) }
     }
 
     /// Ends every connection: what is under way is finished, and later calls throw `storeUnavailable`.

@@ -14,9 +14,7 @@ struct SessionRow: Sendable {
 
     /// The columns that `init` reads, in its order, of the tables below.
     static let columns = """
-        \(Session.columns),
-        s.secret_digest, s.previous_digest, s.previous_until, s.successor_sealed, coalesce(s.epoch, 0), s.user_epoch,
-        u.epoch_raised_at, u.epoch_raised_by, t.at
+        \(SessionRecord.columns), s.user_epoch, u.epoch_raised_at, u.epoch_raised_by, t.at
         """
 
     /// What `columns` are taken from.
@@ -31,21 +29,12 @@ struct SessionRow: Sendable {
 
     /// Reads a row of a result over `columns`.
     init(_ row: PostgresRow) throws {
-        let session = try Session(row)
-        let next = Session.columnCount
-        var previous: PreviousSecret?
-        if let digest = try row.optionalBytes(next + 1) {
-            previous = PreviousSecret(
-                digest: SecretDigest(bytes: digest), until: try row.time(next + 2),
-                successorSealed: try row.optionalBytes(next + 3) ?? [])
-        }
-        record = SessionRecord(
-            session: session, digest: try row.optionalBytes(next).map(SecretDigest.init(bytes:)), previous: previous,
-            epoch: try row.int(next + 4))
+        record = try SessionRecord(row)
+        let next = SessionRecord.columnCount
         user = UserEpoch(
-            value: try row.int(next + 5), raisedAt: try row.optionalTime(next + 6),
-            raisedBy: try row.optionalName(next + 7))
-        at = try row.time(next + 8)
+            value: try row.int(next), raisedAt: try row.optionalTime(next + 1),
+            raisedBy: try row.optionalName(next + 2))
+        at = try row.time(next + 3)
     }
 
     /// Locks sessions in order, so that the next statement of a unit sees all that they hold, and nobody adds to it.
@@ -69,6 +58,31 @@ struct SessionRow: Sendable {
     func stored(for access: SessionAccess) -> StoredSession? {
         guard access.digest == nil || admission(access, at: at) == .full else { return nil }
         return record.stored(at: at, user: user)
+    }
+}
+
+extension SessionRecord {
+    /// The columns that `init(_:)` reads, in its order, of `session_master AS s`.
+    static let columns = """
+        \(Session.columns),
+        s.secret_digest, s.previous_digest, s.previous_until, s.successor_sealed, coalesce(s.epoch, 0)
+        """
+
+    /// How many `columns` there are.
+    static let columnCount = Session.columnCount + 5
+
+    /// Reads a row of a result that begins with `columns`.
+    init(_ row: PostgresRow) throws {
+        let next = Session.columnCount
+        var previous: PreviousSecret?
+        if let digest = try row.optionalBytes(next + 1) {
+            previous = PreviousSecret(
+                digest: SecretDigest(bytes: digest), until: try row.time(next + 2),
+                successorSealed: try row.optionalBytes(next + 3) ?? [])
+        }
+        self.init(
+            session: try Session(row), digest: try row.optionalBytes(next).map(SecretDigest.init(bytes:)),
+            previous: previous, epoch: try row.int(next + 4))
     }
 }
 

@@ -77,7 +77,8 @@ extension RedisStore {
                     }
                     var record = answer.record
                     // A session that is the user's already lives by the epoch with which it was found alive.
-                    let epoch = if let known = answer.user { known.epoch } else { try await enroll(access.id, under: user) }
+                    let epoch =
+                        if let known = answer.user { known.epoch } else { try await enroll(access.id, under: user) }
                     record.bind(to: user, digest: digest, epoch: epoch)
                     let fact = SessionFact(at: answer.now, kind: .bound, actor: access.actor, detail: user.text)
                     if let session = try await write(record, over: answer, noting: fact) {

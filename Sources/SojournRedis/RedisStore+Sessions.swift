@@ -102,7 +102,18 @@ extension RedisStore: SessionStore {
     }
 
     public func delete(_ id: SessionID) async throws -> Bool {
-        try await answering { try await removed([id], of: nil)[0] != nil }
+        try await answering {
+            while let answer = try await read([id])[0] {
+                let user = answer.record.session.userID
+                let gone =
+                    if let user {
+                        // Not between a raise that ended it and the count of what the raise ended.
+                        try await alone(with: user) { try await removed([id], of: user) }
+                    } else { try await removed([id], of: nil) }
+                if gone[0] != nil { return true }
+            }
+            return false
+        }
     }
 
     public func facts(of id: SessionID) async throws -> SessionFacts? {
@@ -237,8 +248,8 @@ extension RedisStore {
         }
     }
 
-    /// Deletes sessions with what they hold, where they are `user`'s, for nil whosever they are. Returns how many items
-    /// each held; nil where there was none.
+    /// Deletes sessions with what they hold, where they are `user`'s, for nil nobody's. Returns how many items each held;
+    /// nil where there was none of that user's.
     func removed(_ ids: [SessionID], of user: UserID?) async throws -> [Int?] {
         var removed = [Int?](repeating: nil, count: ids.count)
         var places = Array(ids.indices)

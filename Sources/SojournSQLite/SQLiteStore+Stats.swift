@@ -4,7 +4,7 @@ internal import GRDB
 public import Sojourn
 
 extension SQLiteStore: SessionStore {
-    public var capabilities: StoreCapabilities { [.sessions, .items, .journal, .history] }
+    public var capabilities: StoreCapabilities { [.sessions, .items, .journal, .history, .tiering] }
 
     /// One pass over the sessions. How they stand is `SessionRecord.status` said in SQL: counting a million of them
     /// must not read a million rows out.

@@ -51,7 +51,8 @@ struct SweepStep {
         try deleteRetired(db, &outcome)
         try db.run(Self.oldKeys, [.time(now - IdempotencyKey.keptFor), .integer(order.batchMax)])
         let graces = try db.run(Self.graces, [.time(now), .integer(order.batchMax)])
-        if graces == order.batchMax { outcome.more = true }
+        let changes = try db.forgetChanges(order.batchMax)
+        if max(graces, changes) == order.batchMax { outcome.more = true }
         return outcome
     }
 

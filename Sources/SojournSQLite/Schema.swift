@@ -21,6 +21,7 @@ enum Schema {
             try db.execute(sql: search)
             try db.indexTurns()
         }
+        migrator.registerMigration("V007 tiering", foreignKeyChecks: .immediate) { db in try db.execute(sql: tiering) }
         return migrator
     }
 
@@ -221,6 +222,66 @@ enum Schema {
         WHEN old.search_row <> 0
         BEGIN
             DELETE FROM conversation_search WHERE rowid = abs(old.search_row);
+        END;
+        """
+
+    private static let tiering = """
+        -- Who watches for changes, as a cache does: one row, or none before the first. An era ends where changes may have
+        -- gone by unwritten. Times here are seconds since 1970 by SQLite's own clock.
+        CREATE TABLE redis_tier (
+            one     INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+            era     INTEGER NOT NULL,
+            seen_at INTEGER NOT NULL
+        );
+
+        -- Changes whose copies may still be in the cache. No serial is given twice. No foreign key, since deletions stand
+        -- here too.
+        CREATE TABLE redis_pending (
+            serial     INTEGER PRIMARY KEY AUTOINCREMENT,
+            session_id BLOB    NOT NULL,
+            noted_at   INTEGER NOT NULL DEFAULT (unixepoch())
+        );
+
+        -- Changes are written down a little longer than an era lasts after it was last seen.
+        CREATE VIEW redis_watched AS
+        SELECT era FROM redis_tier WHERE seen_at >= unixepoch() - 90;
+
+        -- What a copy is asked for, all but counts, activity and a later expiry. Who only looked at a session writes every
+        -- column of it, so the values are compared.
+        CREATE TRIGGER session_changed
+        AFTER UPDATE OF session_id, user_id, epoch, session_type, renewal, ttl_seconds, session_start, expires_at,
+            absolute_expires_at, session_end, end_reason, version, secret_digest, previous_digest, previous_until,
+            successor_sealed, ip_address, user_agent, session_metadata, session_claims
+        ON session_master
+        WHEN (
+                new.expires_at < old.expires_at
+                OR (old.session_id, old.user_id, old.epoch, old.session_type, old.renewal, old.ttl_seconds,
+                    old.session_start, old.absolute_expires_at, old.session_end, old.end_reason, old.version,
+                    old.secret_digest, old.previous_digest, old.previous_until, old.successor_sealed, old.ip_address,
+                    old.user_agent, old.session_metadata, old.session_claims)
+                IS NOT
+                (new.session_id, new.user_id, new.epoch, new.session_type, new.renewal, new.ttl_seconds,
+                    new.session_start, new.absolute_expires_at, new.session_end, new.end_reason, new.version,
+                    new.secret_digest, new.previous_digest, new.previous_until, new.successor_sealed, new.ip_address,
+                    new.user_agent, new.session_metadata, new.session_claims)
+            )
+            AND EXISTS (SELECT 1 FROM redis_watched)
+        BEGIN
+            INSERT INTO redis_pending (session_id) VALUES (old.session_id);
+        END;
+
+        CREATE TRIGGER session_deleted AFTER DELETE ON session_master
+        WHEN EXISTS (SELECT 1 FROM redis_watched)
+        BEGIN
+            INSERT INTO redis_pending (session_id) VALUES (old.session_id);
+        END;
+
+        -- A raised epoch ends all of a user's sessions, and touches none of their rows.
+        CREATE TRIGGER users_epoch_changed AFTER UPDATE OF epoch ON users
+        WHEN new.epoch <> old.epoch AND EXISTS (SELECT 1 FROM redis_watched)
+        BEGIN
+            INSERT INTO redis_pending (session_id)
+            SELECT session_id FROM session_master WHERE user_id = new.user_id AND session_end IS NULL;
         END;
         """
 }

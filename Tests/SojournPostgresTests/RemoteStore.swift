@@ -8,7 +8,7 @@ import StoreWorker
 ///
 /// Both kinds are one type so that a double can turn from one to the other, and so both are asked by `StoreCall`; only
 /// the worker's calls and answers are written down and read again.
-struct RemoteStore: ItemStore, JournalStore {
+struct RemoteStore: ItemStore, JournalStore, TruthStore {
     /// Where the store lives.
     private enum Place {
         case here(PostgresStore)
@@ -187,5 +187,24 @@ extension RemoteStore {
         -> Page<JournalEntry>
     {
         try await ask(.history(kind, scope, query, page))
+    }
+}
+
+// The verbs of `TruthStore`.
+extension RemoteStore {
+    func pendingChanges(max: Int) async throws -> PendingChanges {
+        try await ask(.pendingChanges(max: max))
+    }
+
+    func settle(_ changes: [PendingChange]) async throws {
+        let _: Bool = try await ask(.settle(changes))
+    }
+
+    func images(of ids: [SessionID]) async throws -> [SessionImage?] {
+        try await ask(.images(ids))
+    }
+
+    func add(_ touches: [SessionTouch]) async throws {
+        let _: Bool = try await ask(.addTouches(touches))
     }
 }

@@ -8,7 +8,7 @@ import Testing
 
 /// Two stores on one database, this process's and a worker's, whose `sojourn.clock()` tells a manual clock's time. Calls
 /// go to one and the other in turn, so that every verb meets what another server left, or is doing at that moment.
-final class TimedStore: ForwardingStore, ItemStore, JournalStore {
+final class TimedStore: ForwardingStore, ItemStore, JournalStore, TruthStore {
     private let database: ScratchDatabase
     private let stores: [RemoteStore]
     private let clock: Mutex<ManualClock>
@@ -45,7 +45,7 @@ final class TimedStore: ForwardingStore, ItemStore, JournalStore {
     func begin(at clock: ManualClock) async throws {
         self.clock.withLock { $0 = clock }
         try await database.client.withTransaction { transaction in
-            for table in ["session_master", "users", "items"] {
+            for table in ["session_master", "users", "items", "redis_pending"] {
                 transaction.enqueue(PostgresCall(PostgresStatement("DELETE FROM sojourn.\(table)")))
             }
         }

@@ -162,3 +162,19 @@ extension HistoryQuery: Codable {
         self.init(from: try fields.next(), to: try fields.next(), text: try fields.next())
     }
 }
+
+extension PendingChange: Codable {
+    public func encode(to encoder: any Encoder) throws { try encoder.write(session, serial) }
+    public init(from decoder: any Decoder) throws {
+        var fields = try Fields(decoder)
+        self.init(session: try fields.next(), serial: try fields.next())
+    }
+}
+
+extension SessionTouch: Codable {
+    public func encode(to encoder: any Encoder) throws { try encoder.write(session, count, last) }
+    public init(from decoder: any Decoder) throws {
+        var fields = try Fields(decoder)
+        self.init(session: try fields.next(), count: try fields.next(), last: try fields.next())
+    }
+}

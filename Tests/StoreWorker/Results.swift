@@ -168,3 +168,41 @@ extension JournalEntry: Codable {
             seq: try fields.next(), body: try fields.next())
     }
 }
+
+extension PendingChanges: Codable {
+    public func encode(to encoder: any Encoder) throws { try encoder.write(era, at, changes, isWhole) }
+    public init(from decoder: any Decoder) throws {
+        var fields = try Fields(decoder)
+        self.init(
+            era: try fields.next(), at: try fields.next(), changes: try fields.next(), isWhole: try fields.next())
+    }
+}
+
+extension PreviousSecret: Codable {
+    public func encode(to encoder: any Encoder) throws { try encoder.write(digest, until, Data(successorSealed)) }
+    public init(from decoder: any Decoder) throws {
+        var fields = try Fields(decoder)
+        let digest: SecretDigest = try fields.next()
+        let until: Timestamp = try fields.next()
+        let sealed: Data = try fields.next()
+        self.init(digest: digest, until: until, successorSealed: Array(sealed))
+    }
+}
+
+extension SessionRecord: Codable {
+    public func encode(to encoder: any Encoder) throws { try encoder.write(session, digest, previous, epoch) }
+    public init(from decoder: any Decoder) throws {
+        var fields = try Fields(decoder)
+        self.init(
+            session: try fields.next(), digest: try fields.next(), previous: try fields.next(),
+            epoch: try fields.next())
+    }
+}
+
+extension SessionImage: Codable {
+    public func encode(to encoder: any Encoder) throws { try encoder.write(record, at) }
+    public init(from decoder: any Decoder) throws {
+        var fields = try Fields(decoder)
+        self.init(record: try fields.next(), at: try fields.next())
+    }
+}

@@ -3,7 +3,7 @@
 internal import Foundation
 public import Sojourn
 
-/// A verb of `SessionStore`, `ItemStore` or `JournalStore` with its arguments: what one process asks of another.
+/// A verb of `SessionStore`, `ItemStore`, `JournalStore` or `TruthStore` with its arguments: what one process asks of another.
 public enum StoreCall: Codable, Sendable {
     /// Asks for an `Introduction`, which is no verb of a store.
     case introduce
@@ -35,6 +35,10 @@ public enum StoreCall: Codable, Sendable {
     case append([NewEntry], SessionAccess, expectedTurns: Int?, IdempotencyKey?)
     case finish(EntryID, SessionAccess, response: String, extra: String, expectedTurns: Int?)
     case history(JournalKind, JournalScope, HistoryQuery, PageRequest)
+    case pendingChanges(max: Int)
+    case settle([PendingChange])
+    case images([SessionID])
+    case addTouches([SessionTouch])
 }
 
 /// Who a store is and where it lives.
@@ -55,10 +59,11 @@ public struct SessionWithItems: Codable, Sendable {
 
 extension StoreCall {
     /// Makes the call, and returns an `Answer` of what its verb returns. A verb that returns nothing answers with true.
-    public func answer(of store: any ItemStore & JournalStore) async -> any Encodable & Sendable {
+    public func answer(of store: any ItemStore & JournalStore & TruthStore) async -> any Encodable & Sendable {
         if let answer = await answerOfReads(store) { return answer }
         if let answer = await answerOfWrites(store) { return answer }
         if let answer = await answerOfItems(store) { return answer }
+        if let answer = await answerOfTiering(store) { return answer }
         return await answerOfJournal(store) ?? Answer<Bool>.broken("no such verb")
     }
 
@@ -134,6 +139,25 @@ extension StoreCall {
             }
         case .history(let kind, let scope, let query, let page):
             await Answer { try await store.history(kind, of: scope, query, page: page) }
+        default: nil
+        }
+    }
+
+    /// The verbs of `TruthStore`; nil for the others.
+    private func answerOfTiering(_ store: any TruthStore) async -> (any Encodable & Sendable)? {
+        switch self {
+        case .pendingChanges(let max): await Answer { try await store.pendingChanges(max: max) }
+        case .settle(let changes):
+            await Answer {
+                try await store.settle(changes)
+                return true
+            }
+        case .images(let ids): await Answer { try await store.images(of: ids) }
+        case .addTouches(let touches):
+            await Answer {
+                try await store.add(touches)
+                return true
+            }
         default: nil
         }
     }

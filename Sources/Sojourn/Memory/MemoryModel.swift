@@ -42,6 +42,7 @@ public struct MemoryModel: Sendable, Hashable {
     var users: [UserID: UserEpoch] = [:]
     var catalogue: [ItemID: Item] = [:]
     var answered: [[UInt8]: Answered] = [:]
+    var tier = Tier()
 
     /// A store with nothing in it.
     public init() {}

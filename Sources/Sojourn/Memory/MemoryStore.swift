@@ -18,12 +18,21 @@ public final class MemoryStore: Sendable {
     /// Does something to the model in one step, at the clock's now.
     package func run<Value>(_ verb: (inout sending MemoryModel, Timestamp) throws -> Value) rethrows -> Value
     where Value: Sendable {
-        try model.withLock { try verb(&$0, clock.now) }
+        try model.withLock { model in
+            let real = Self.real.now
+            let before = model.isWatched(at: real) ? model : nil
+            let value = try verb(&model, clock.now)
+            if let before { model.noteChanges(since: before, at: real) }
+            return value
+        }
     }
+
+    /// The time by which somebody watches, whatever the store's clock says.
+    private static let real = SystemWallClock()
 }
 
 extension MemoryStore: SessionStore {
-    public var capabilities: StoreCapabilities { [.sessions, .items, .journal, .history] }
+    public var capabilities: StoreCapabilities { [.sessions, .items, .journal, .history, .tiering] }
 
     public func create(_ sessions: [NewSession]) async throws -> [Result<Session, SojournError>] {
         run { $0.create(sessions, at: $1) }
@@ -90,7 +99,11 @@ extension MemoryStore: SessionStore {
     }
 
     public func sweep(_ order: SweepOrder) async throws -> SweepOutcome {
-        try run { try $0.sweep(order, at: $1) }
+        try run { model, now in
+            let outcome = try model.sweep(order, at: now)
+            if !order.dryRun { model.forgetChanges(at: Self.real.now) }
+            return outcome
+        }
     }
 
     public func statistics() async throws -> SessionStatistics {
@@ -151,5 +164,23 @@ extension MemoryStore: JournalStore {
         async throws -> Page<JournalEntry>
     {
         try run { try $0.history(kind, of: scope, query, page: page, at: $1) }
+    }
+}
+
+extension MemoryStore: TruthStore {
+    public func pendingChanges(max: Int) async throws -> PendingChanges {
+        run { $0.pendingChanges(max: max, at: $1, real: Self.real.now) }
+    }
+
+    public func settle(_ changes: [PendingChange]) async throws {
+        run { model, _ in model.settle(changes) }
+    }
+
+    public func images(of ids: [SessionID]) async throws -> [SessionImage?] {
+        run { $0.images(of: ids, at: $1) }
+    }
+
+    public func add(_ touches: [SessionTouch]) async throws {
+        run { model, _ in model.add(touches) }
     }
 }

@@ -18,6 +18,8 @@ public struct StoreCapabilities: OptionSet, Sendable, Hashable {
     public static let history = Self(rawValue: 8)
     /// `PartitionStore`.
     public static let partitions = Self(rawValue: 16)
+    /// `TruthStore`.
+    public static let tiering = Self(rawValue: 32)
 }
 
 /// Where sessions are kept: the smallest set of verbs that the laws of `design.md` can be kept with.

@@ -6,7 +6,7 @@
 -- Answers {requests, activity}; nothing where the session was changed, or where a holder keeps it.
 local found = redis.call('HMGET', KEYS[1], 'w', 'n', 'a')
 if found[1] ~= ARGV[1] or is_held(KEYS[1]) then return false end
-local now = tonumber(ARGV[2])
+local now = clock(ARGV[2])
 local activity = found[3]
 if tonumber(activity) < tonumber(ARGV[3]) then activity = ARGV[3] end
 local fields, gone = {'w', whole(found[1] + 1), 'a', activity}, {}

@@ -27,6 +27,11 @@ struct Bench: Sendable {
         get throws { try #require(store as? any JournalStore) }
     }
 
+    /// The store as the truth behind a cache; ask only where the example needs that capability.
+    var truth: any TruthStore {
+        get throws { try #require(store as? any TruthStore) }
+    }
+
     /// A digest that nothing else has.
     func digest() -> SecretDigest { TestSecrets.digest(random.next()) }
 

@@ -4,7 +4,7 @@ public import Sojourn
 
 /// The in-memory store with one planted bug, of the kind that stores really have: a decision and its write that are
 /// two steps. It proves the explorer, which has to find each.
-public struct FaultyStore: ForwardingStore, ItemStore, JournalStore {
+public struct FaultyStore: ForwardingStore, ItemStore, JournalStore, TruthStore {
     /// The bugs.
     public enum Fault: String, Sendable, Hashable, CaseIterable {
         /// A save that finds its session ended or deleted meanwhile writes the record that it had read, as an upsert

@@ -139,3 +139,22 @@ extension ForwardingStore where Self: JournalStore, Base: JournalStore {
         try await base.history(kind, of: scope, query, page: page)
     }
 }
+
+// The verbs of `TruthStore`.
+extension ForwardingStore where Self: TruthStore, Base: TruthStore {
+    public func pendingChanges(max: Int) async throws -> PendingChanges {
+        try await base.pendingChanges(max: max)
+    }
+
+    public func settle(_ changes: [PendingChange]) async throws {
+        try await base.settle(changes)
+    }
+
+    public func images(of ids: [SessionID]) async throws -> [SessionImage?] {
+        try await base.images(of: ids)
+    }
+
+    public func add(_ touches: [SessionTouch]) async throws {
+        try await base.add(touches)
+    }
+}

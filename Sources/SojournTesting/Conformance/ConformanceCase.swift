@@ -38,5 +38,5 @@ public enum ConformanceSuite {
     /// All of them, by noun.
     public static let cases: [ConformanceCase] =
         SessionsSuite.cases + RotationSuite.cases + UsersSuite.cases + ItemsSuite.cases + JournalSuite.cases
-        + JournalSearchSuite.cases + SweepSuite.cases + EventsSuite.cases + StatisticsSuite.cases
+        + JournalSearchSuite.cases + SweepSuite.cases + EventsSuite.cases + StatisticsSuite.cases + TieringSuite.cases
 }
