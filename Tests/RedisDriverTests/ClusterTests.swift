@@ -169,7 +169,7 @@ struct RedisClusterChangeTests {
                 async let waiting = client.send(all)
                 try await move("{foo}2")
                 #expect(try await waiting.array().map { try $0.string() } == ["{foo}1x", "{foo}2x"])
-                // Once the slot has moved, MOVED is met once.
+                // Once the slot has moved, MOVED is met once, or not at all where the map was fetched meanwhile.
                 for node in cluster.nodes where try await node.tell("ROLE").hasPrefix("master") {
                     try await node.tell("CLUSTER", "SETSLOT", "\(slot)", "NODE", there)
                 }
@@ -178,7 +178,7 @@ struct RedisClusterChangeTests {
                 }
                 #expect(try await client.send(RedisCommand("GET", key: "{foo}1")).string() == "{foo}1x")
                 let met = try await redirections()
-                #expect(met == "errorstat_MOVED:count=1")
+                #expect(met == nil || met == "errorstat_MOVED:count=1")
                 for _ in 0..<20 { _ = try await client.send(RedisCommand("SET", key: "{foo}3", ["1"])) }
                 #expect(try await redirections() == met)
             }
@@ -212,6 +212,7 @@ struct RedisClusterChangeTests {
                     return try await group.reduce(0, +)
                 }
                 #expect(counted > 0)
+                #expect(try await old.tell("INFO", "errorstats").contains("errorstat_MOVED"))
                 #expect(try await client.send(RedisCommand("GET", key: "foo")).int() == counted)
             }
         }
