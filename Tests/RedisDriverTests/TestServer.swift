@@ -2,6 +2,7 @@
 import Foundation
 import Logging
 import RedisDriver
+import RedisTestSupport
 import Testing
 
 /// The server that tests run against, by the environment's word.
@@ -32,6 +33,18 @@ enum TestServer {
 
     /// A prefix for the keys of one test alone.
     static func prefix() -> String { "t\(UInt32.random(in: 0 ... .max)):" }
+}
+
+extension RedisServer {
+    /// Where it is.
+    var url: String { "redis://127.0.0.1:\(port)" }
+
+    /// Lends a client of it, and closes that.
+    func withClient(
+        _ change: (inout RedisConfiguration) -> Void = { _ in }, _ body: (RedisClient) async throws -> Void
+    ) async throws {
+        try await TestServer.withClient(url: url, change, body)
+    }
 }
 
 /// Asserts that `body` throws a `RedisError`, and lends it out.

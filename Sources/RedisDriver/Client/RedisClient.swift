@@ -34,6 +34,9 @@ public final class RedisClient: Sendable {
     /// Most time from a call to its answer, as configured.
     public var answerTimeout: Duration { surroundings.configuration.answerTimeout }
 
+    /// How many commands wait for an answer, sent or not.
+    public var waitingCount: Int { route.waitingCount }
+
     /// Ends the client: who waits is refused, what is under way is finished, then the connections are closed. Returns
     /// at once.
     public func close() {

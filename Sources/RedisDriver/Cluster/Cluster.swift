@@ -34,6 +34,9 @@ final class Cluster: Sendable {
         state = Mutex(State(outage: Outage(grace: surroundings.configuration.outageGrace)))
     }
 
+    /// How many commands wait for an answer of a node.
+    var waitingCount: Int { state.withLock(\.nodes).values.reduce(0) { $0 + $1.waitingCount } }
+
     /// Closes all nodes, for good.
     func close() {
         let nodes = state.withLock { state in
