@@ -10,7 +10,7 @@ import Testing
     ) async throws {
         try await FakeServer.run(answer) { fake async throws in
             try await TestServer.withClient(url: fake.url) {
-                $0.outageGrace = .seconds(60)
+                $0.outageGrace = .seconds(120)
             } _: { client async throws in
                 try await body(client, fake)
             }
@@ -147,8 +147,7 @@ import Testing
         } _: { fake async throws in
             try await TestServer.withClient(url: fake.url) {
                 $0.password = .command(["sh", "-c", "echo pass; echo $$"])
-                $0.outageGrace = .seconds(3600)
-                $0.answerTimeout = .seconds(3600)
+                $0.outageGrace = .seconds(120)
             } _: { client async throws in
                 await expectFailure(.connectionLost) { try await client.send(get) }
                 let error = await expectFailure(.unreachable) { try await client.send(get) }

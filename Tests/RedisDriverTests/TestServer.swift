@@ -19,12 +19,14 @@ enum TestServer {
         return logger
     }
 
-    /// Lends a client of its own to a test, and closes it.
+    /// Lends a client of its own to a test, and closes it. It is patient, as the machine may be busy, but for what the test
+    /// changes.
     static func withClient(
         url: String? = url, _ change: (inout RedisConfiguration) -> Void = { _ in },
         _ body: (RedisClient) async throws -> Void
     ) async throws {
         var configuration = try RedisConfiguration(url: #require(url))
+        configuration.answerTimeout = .seconds(120)
         change(&configuration)
         let client = RedisClient(configuration, logger: logger)
         defer { client.close() }

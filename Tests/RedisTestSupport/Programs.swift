@@ -4,7 +4,7 @@ internal import Foundation
 package import Testing
 
 /// Starts other programs. Not by `Process`, whose pipes a server that was started meanwhile could hold open.
-enum Programs {
+package enum Programs {
     /// Starts a program; what it prints goes to the file `output`.
     static func start(_ words: [String], output: String = "/dev/null") throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
@@ -23,7 +23,7 @@ enum Programs {
     }
 
     /// Runs a program to its end; what it printed. Unless it may fail, its status must be 0.
-    static func run(_ words: [String], mayFail: Bool = false) async throws -> String {
+    package static func run(_ words: [String], mayFail: Bool = false) async throws -> String {
         let output = FileManager.default.temporaryDirectory.appending(path: "output-\(UUID())").path
         defer { try? FileManager.default.removeItem(atPath: output) }
         let process = try start(words, output: output)

@@ -18,6 +18,8 @@ public struct Validation: Sendable, Hashable {
     public enum Source: String, Sendable, Hashable {
         /// The store that holds the truth.
         case database
+        /// A copy in the cache before it.
+        case cache
     }
 
     /// The session, after the validation was counted.
@@ -29,11 +31,13 @@ public struct Validation: Sendable, Hashable {
     /// How old the decision is; zero for a fresh one.
     public let age: Duration
 
-    /// A validation decided now by the database.
-    init(_ session: Session, items: [HeldItem]? = nil) {
+    /// A validation: for stores. By default one decided now by the database.
+    public init(
+        _ session: Session, items: [HeldItem]? = nil, source: Source = .database, age: Duration = .zero
+    ) {
         self.session = session
         self.items = items
-        source = .database
-        age = .zero
+        self.source = source
+        self.age = age
     }
 }

@@ -41,6 +41,9 @@ public protocol SessionStore: Sendable {
     /// session renews on access, and returns the session after that. Nil otherwise, and then nothing changed.
     func validate(_ access: SessionAccess) async throws -> Session?
 
+    /// `validate`, by an answer as old as the caller allows. Stores without a cache before them answer freshly always.
+    func validation(_ access: SessionAccess, freshness: Freshness) async throws -> Validation?
+
     /// Reads sessions without touching them, in the order asked. By token: live sessions only. By trust: any that
     /// is stored, ended ones too. Nil for the others.
     func find(_ accesses: [SessionAccess]) async throws -> [StoredSession?]
@@ -99,6 +102,12 @@ public protocol SessionStore: Sendable {
     /// Whether the store answers and lets itself be written to; throws why not. Writes nothing, so a disk that is full
     /// may go unnoticed. For readiness.
     func ping() async throws
+}
+
+extension SessionStore {
+    public func validation(_ access: SessionAccess, freshness: Freshness) async throws -> Validation? {
+        try await validate(access).map { Validation($0) }
+    }
 }
 
 /// What `rotate` did.

@@ -108,7 +108,7 @@ extension Sessions {
 
     /// Whether a token opens a live session; if so the validation is counted (S2). Nil otherwise.
     public func validate(_ token: SessionToken, freshness: Freshness = .strict) async throws -> Validation? {
-        try await store.validate(.token(token)).map { Validation($0) }
+        try await store.validation(.token(token), freshness: freshness)
     }
 
     /// Reads a session without touching it: by token while it is live, by trust as long as it is stored (S3).

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Sojourn
-
 /// A store that hands every verb to another one: a double writes only the verbs that it wants to be different.
 public protocol ForwardingStore: SessionStore {
     /// The kind of store that answers.

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The verbs that change what copies hold; the others are the database's alone.
+extension TieredStore {
+    public func create(_ sessions: [NewSession]) async throws -> [Result<Session, SojournError>] {
+        // A new session has no copy; a cap may end others.
+        guard sessions.contains(where: { $0.sessionsPerUserMax != nil }) else { return try await base.create(sessions) }
+        return try await changing { try await base.create(sessions) }
+    }
+
+    public func extend(_ access: SessionAccess, by life: Duration?) async throws -> Session {
+        let session = try await base.extend(access, by: life)
+        await refresh([access.id])
+        return session
+    }
+
+    public func rotate(_ access: SessionAccess, to rotation: Rotation) async throws -> RotationOutcome {
+        try await changing { try await base.rotate(access, to: rotation) }
+    }
+
+    public func bind(
+        _ access: SessionAccess, to user: UserID, digest: SecretDigest, sessionsPerUserMax: Int?
+    ) async throws -> Session {
+        try await changing {
+            try await base.bind(access, to: user, digest: digest, sessionsPerUserMax: sessionsPerUserMax)
+        }
+    }
+
+    public func issueSecret(_ access: SessionAccess, digest: SecretDigest) async throws -> Session {
+        try await changing { try await base.issueSecret(access, digest: digest) }
+    }
+
+    public func replace(
+        _ field: SessionField, of access: SessionAccess, with document: JSONDocument, ifVersion version: Int
+    ) async throws -> Session {
+        try await changing { try await base.replace(field, of: access, with: document, ifVersion: version) }
+    }
+
+    public func end(_ accesses: [SessionAccess]) async throws -> [Bool] {
+        try await changing { try await base.end(accesses) }
+    }
+
+    public func delete(_ id: SessionID) async throws -> Bool {
+        try await changing { try await base.delete(id) }
+    }
+
+    public func endAll(of user: UserID, by actor: Actor) async throws -> Int {
+        try await changing { try await base.endAll(of: user, by: actor) }
+    }
+
+    public func endOthers(_ access: SessionAccess) async throws -> Int {
+        try await changing { try await base.endOthers(access) }
+    }
+
+    public func erase(_ user: UserID) async throws -> ErasureReceipt {
+        try await changing { try await base.erase(user) }
+    }
+
+    public func sweep(_ order: SweepOrder) async throws -> SweepOutcome {
+        try await changing { try await base.sweep(order) }
+    }
+}
+
+extension TieredStore: ItemStore where Base: ItemStore {
+    public func add(_ ids: [ItemID], to access: SessionAccess, holdMax: Int) async throws -> ItemsAdded {
+        let added = try await base.add(ids, to: access, holdMax: holdMax)
+        await refresh([access.id])
+        return added
+    }
+}
+
+extension TieredStore: JournalStore where Base: JournalStore {
+    public func append(
+        _ entries: [NewEntry], to access: SessionAccess, expectedTurns: Int?, idempotency: IdempotencyKey?
+    ) async throws -> [JournalEntry] {
+        let written = try await base.append(
+            entries, to: access, expectedTurns: expectedTurns, idempotency: idempotency)
+        await refresh([access.id])
+        return written
+    }
+
+    public func finish(
+        _ turn: EntryID, of access: SessionAccess, response: String, extra: JSONDocument, expectedTurns: Int?
+    ) async throws -> JournalEntry {
+        let entry = try await base.finish(
+            turn, of: access, response: response, extra: extra, expectedTurns: expectedTurns)
+        await refresh([access.id])
+        return entry
+    }
+}
+
+extension TieredStore: PartitionStore where Base: PartitionStore {
+    public func partitions() async throws -> PartitionStatus { try await base.partitions() }
+
+    public func perform(_ step: PartitionStep) async throws -> PartitionOutcome { try await base.perform(step) }
+
+    public func tidyPartitions() async throws { try await base.tidyPartitions() }
+
+    public func leadingPartitions(_ body: @Sendable () async throws -> Void) async throws -> Bool {
+        try await base.leadingPartitions(body)
+    }
+}
+
+extension TieredStore: BacklogStore where Base: BacklogStore {
+    public func sweepBacklog() async throws -> SweepBacklog { try await base.sweepBacklog() }
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Logging
+internal import Metrics
+public import ServiceLifecycle
+internal import Synchronization
+
+/// A store with a cache before it (R2): the store is the truth, the cache answers validations.
+///
+/// - **Validations** are answered by a copy while this node has news of what changed (`TrustLease`), and by the database
+///   otherwise; whatever a copy does not allow, the database decides. A session that the database validated is copied
+///   after that.
+/// - **Changes** are made in the database, which writes down that the copy must go; then the copy is removed, and only
+///   then is the caller answered. Where the cache cannot be told, the caller is answered once every node's news are
+///   older than the change.
+/// - **Counts** that copies answered are gathered and added to the database (`Tiering.touchFlush`).
+/// - **Failures** of the cache cost a few slow calls, then it is left alone for a while (`CircuitBreaker`). All is served
+///   by the database meanwhile.
+///
+/// It reads changes and brings copies while `run()` runs; without it, the database answers everything.
+public final class TieredStore<Base: TruthStore>: ForwardingStore {
+    public let base: Base
+    let cache: any SessionCache
+    let tiering: Tiering
+    let logger: Logger
+    private let clock: (any WallClock)?
+    let touches = TouchBuffer()
+    let state: Mutex<State>
+    let rounds: Rounds
+
+    /// What is known of both sides.
+    struct State {
+        var lease: TrustLease
+        var breaker = CircuitBreaker()
+        /// The database's clock, when it was read and at which of our own instants.
+        var time: (at: Timestamp, instant: ContinuousClock.Instant)?
+        /// Leaves to bring copies, and whether somebody is at it.
+        var leaves: [CacheLeave] = []
+        var isBringing = false
+    }
+
+    /// A store with a cache before it.
+    ///
+    /// - Parameter clock: What tells the store's time between two readings; nil for this machine's steady clock.
+    public init(
+        _ base: Base, cache: any SessionCache, tiering: Tiering = Tiering(), clock: (any WallClock)? = nil,
+        logger: Logger = Logger(label: "sojourn.tiering")
+    ) {
+        self.base = base
+        self.cache = cache
+        self.tiering = tiering
+        self.clock = clock
+        self.logger = logger
+        state = Mutex(State(lease: TrustLease(length: tiering.trustLease)))
+        rounds = Rounds()
+    }
+
+    public var capabilities: StoreCapabilities { base.capabilities }
+
+    /// The store's time now, as far as this node knows.
+    var now: Timestamp? {
+        if let clock { return clock.now }
+        return state.withLock { $0.time.map { $0.at + $0.instant.duration(to: .now) } }
+    }
+}
+
+// MARK: - Validations
+
+extension TieredStore {
+    public func validate(_ access: SessionAccess) async throws -> Session? {
+        try await validation(access, freshness: .strict)?.session
+    }
+
+    public func validation(_ access: SessionAccess, freshness: Freshness) async throws -> Validation? {
+        switch tiering.phase {
+        case .database: return try await base.validate(access).map { Validation($0) }
+        case .shadow: return try await compared(access)
+        case .first: break
+        }
+        let age: Duration? = if case .within(let age) = freshness { age } else { nil }
+        let looked = await look(for: access.id, age: age)
+        if case .copy(let record) = looked, let answer = try await answer(record, to: access, age: age) { return answer }
+        do {
+            let session = try await base.validate(access)
+            Counter(label: "sojourn.tier.answers", dimensions: [("source", "database")]).increment()
+            if session != nil, case .missing(let leave?) = looked { bring(leave) }
+            return session.map { Validation($0) }
+        } catch let error as SojournError where error.code == .storeUnavailable {
+            guard case .staleIfDown(let age) = freshness, case .copy(let record) = await look(for: access.id, age: age),
+                let answer = try await answer(record, to: access, age: age, isCounted: false)
+            else { throw error }
+            return answer
+        }
+    }
+
+    /// Looks for a copy; nil where none may be answered by, or the cache does not answer.
+    private func look(for id: SessionID, age: Duration?) async -> CachedSession? {
+        let era = state.withLock { state -> Int64? in
+            guard let era = state.lease.era(for: id, at: .now, age: age), state.breaker.admits(at: .now) else { return nil }
+            return era
+        }
+        guard let era, !touches.isFull else { return nil }
+        return await asking { try await cache.look(for: id, era: era) }
+    }
+
+    /// Runs `body`, which asks the cache, and notes how it went; nil where it failed.
+    func asking<Value>(_ body: () async throws -> Value) async -> Value? {
+        do {
+            let value = try await body()
+            let wasClosed = state.withLock { state in
+                defer { state.breaker.succeeded() }
+                return state.breaker.isClosed
+            }
+            if !wasClosed { logger.notice("the cache answers again") }
+            return value
+        } catch {
+            let opened = state.withLock { state in
+                let wasClosed = state.breaker.isClosed
+                state.breaker.failed(at: .now)
+                return wasClosed && !state.breaker.isClosed
+            }
+            Counter(label: "sojourn.tier.failures").increment()
+            if opened { logger.warning("the cache is left alone for a while", metadata: ["reason": "\(error)"]) }
+            return nil
+        }
+    }
+
+    /// The answer by a copy; nil where the database must decide: the copy opens only to the session's present secret,
+    /// before its expiry and while nothing is due to be renewed, and the news must still be news now.
+    private func answer(
+        _ record: SessionRecord, to access: SessionAccess, age: Duration?, isCounted: Bool = true
+    ) async throws -> Validation? {
+        guard let now, record.session.id == access.id,
+            record.admission(
+                access, at: now, user: UserEpoch(value: record.epoch, raisedAt: nil, raisedBy: nil)) == .full
+        else { return nil }
+        var touched = record
+        touched.touch(at: now)
+        guard touched.session.expiresAt == record.session.expiresAt else { return nil }
+        let known = state.withLock { state in
+            state.lease.era(for: access.id, at: .now, age: age).map { _ in state.lease.age(at: .now) ?? .zero }
+        }
+        guard let known else { return nil }
+        if isCounted {
+            if tiering.touchFlush > .zero {
+                touched.session.requestCount = record.session.requestCount + touches.note(access.id, at: now)
+            } else {
+                try await base.add([SessionTouch(session: access.id, count: 1, last: now)])
+            }
+        }
+        Counter(label: "sojourn.tier.answers", dimensions: [("source", "cache")]).increment()
+        return Validation(touched.session, source: .cache, age: known)
+    }
+
+    /// The database's answer, with the cache's beside it.
+    private func compared(_ access: SessionAccess) async throws -> Validation? {
+        async let looked = look(for: access.id, age: nil)
+        let session = try await base.validate(access)
+        switch await looked {
+        case .missing(let leave?): if session != nil { bring(leave) }
+        case .copy(let record):
+            let isSame = session.map { record.session.agrees(with: $0) } ?? true
+            Counter(label: "sojourn.tier.compared", dimensions: [("same", isSame ? "yes" : "no")]).increment()
+            if !isSame { logger.warning("a copy differs", metadata: ["session": "\(access.id)"]) }
+        case .missing(nil), nil: break
+        }
+        return session.map { Validation($0) }
+    }
+}
+
+extension Session {
+    /// Whether both are the same but for what may change without outdating a copy.
+    fileprivate func agrees(with other: Session) -> Bool {
+        id == other.id && userID == other.userID && version == other.version && metadata == other.metadata
+            && claims == other.claims && end == other.end && expiresAt <= other.expiresAt
+    }
+}
+
+// MARK: - Copies
+
+extension TieredStore {
+    /// Brings a copy by a leave, with others that are due, in the background: nobody waits for it.
+    private func bring(_ leave: CacheLeave) {
+        let isFirst = state.withLock { state in
+            state.leaves.append(leave)
+            defer { state.isBringing = true }
+            return !state.isBringing
+        }
+        if isFirst { Task { await self.bringAll() } }
+    }
+
+    private func bringAll() async {
+        while true {
+            let due = state.withLock { state in
+                let due = Array(state.leaves.prefix(500))
+                state.leaves.removeFirst(due.count)
+                if due.isEmpty { state.isBringing = false }
+                return due
+            }
+            guard !due.isEmpty else { return }
+            let asked = ContinuousClock.now
+            guard let images = try? await base.images(of: due.map(\.session)) else { continue }
+            let spent = asked.duration(to: .now)
+            let copies = zip(due, images).compactMap { leave, image -> SessionCopy? in
+                guard let image else { return nil }
+                let left = image.record.session.expiresAt - image.at - spent
+                return SessionCopy(leave: leave, record: image.record, life: min(left, tiering.copyLife))
+            }
+            .filter { $0.life > .zero }
+            _ = await asking { try await cache.bring(copies) }
+        }
+    }
+
+    /// Lets copies go of sessions that changed in a way that outdates no copy, so that the change is seen at once.
+    func refresh(_ ids: [SessionID]) async {
+        guard tiering.phase != .database, state.withLock({ $0.breaker.admits(at: .now) }) else { return }
+        _ = await asking { try await cache.remove(ids) }
+    }
+}
+
+// MARK: - Changes
+
+extension TieredStore {
+    /// Makes a change in the database, and answers when no copy from before it is answered by any more.
+    func changing<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+        let value = try await body()
+        guard tiering.phase != .database else { return value }
+        let changed = ContinuousClock.now
+        do {
+            try await rounds.join { try await self.readChanges() }
+        } catch {
+            // Every reading from before the change is old by then. Not cancelled with the caller: the answer waits.
+            let end = changed + tiering.trustLease
+            while .now < end { await Self.sleep(until: end) }
+        }
+        return value
+    }
+
+    private static func sleep(until end: ContinuousClock.Instant) async {
+        await Task { try? await Task.sleep(until: end, clock: .continuous) }.value
+    }
+
+    /// Reads what changed, and removes the copies.
+    ///
+    /// - Throws: Where either could not be done.
+    private func readChanges() async throws {
+        var isWhole = false
+        while !isWhole {
+            let asked = ContinuousClock.now
+            let pending = try await base.pendingChanges(max: 10_000)
+            isWhole = pending.isWhole
+            state.withLock { state in
+                state.lease.read(pending, askedAt: asked)
+                state.time = (pending.at, asked)
+            }
+            let ids = Array(Set(pending.changes.map(\.session)))
+            guard !ids.isEmpty else { return }
+            guard state.withLock({ $0.breaker.admits(at: .now) }),
+                await asking({ try await cache.remove(ids) }) != nil
+            else { throw SojournError(.storeUnavailable, "The cache does not answer.") }
+            state.withLock { $0.lease.removed(ids) }
+            try await base.settle(pending.changes)
+        }
+    }
+
+    /// Tells the database of the validations that the cache answered.
+    func flush() async throws {
+        let taken = touches.take()
+        for start in stride(from: 0, to: taken.count, by: 1000) {
+            let part = Array(taken[start..<min(start + 1000, taken.count)])
+            do {
+                try await base.add(part)
+            } catch {
+                touches.putBack(Array(taken[start...]))
+                throw error
+            }
+        }
+    }
+}
+
+extension TieredStore: Service {
+    /// Reads changes and flushes counts until graceful shutdown; then flushes what is left.
+    public func run() async throws {
+        guard tiering.phase != .database else { return try await gracefulShutdown() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await self.every(self.tiering.trustLease / 4, "changes were not read") {
+                    try await self.rounds.join { try await self.readChanges() }
+                }
+            }
+            if tiering.touchFlush > .zero {
+                group.addTask {
+                    await self.every(self.tiering.touchFlush, "validations were not counted") { try await self.flush() }
+                }
+            }
+            try? await gracefulShutdown()
+            group.cancelAll()
+        }
+        // Requests under way may have answered since.
+        for attempt in 1... where !touches.isEmpty {
+            do { try await flush() } catch {
+                guard attempt < 10 else { throw error }
+                await Self.sleep(until: .now + .milliseconds(500))
+            }
+        }
+    }
+
+    private func every(_ pause: Duration, _ failure: Logger.Message, _ body: () async throws -> Void) async {
+        var failed = false
+        repeat {
+            do {
+                try await body()
+                failed = false
+            } catch {
+                if !failed { logger.warning(failure, metadata: ["reason": "\(error)"]) }
+                failed = true
+            }
+        } while (try? await Task.sleep(for: pause)) != nil
+    }
+}
