@@ -169,7 +169,10 @@ let package = Package(
             dependencies: ["PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle], swiftSettings: strict),
         .testTarget(
             name: "RedisDriverTests",
-            dependencies: ["RedisDriver", "RedisTestSupport", .logging, .nioCore, .nioPosix, .serviceLifecycle],
+            dependencies: [
+                "PostgresTestSupport", "RedisDriver", "RedisTestSupport", .logging, .nioCore, .nioPosix,
+                .serviceLifecycle,
+            ],
             swiftSettings: strict),
         .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
         .target(name: "RedisTestSupport", path: "Tests/RedisTestSupport", swiftSettings: strict),

@@ -2,6 +2,7 @@
 import Foundation
 import Logging
 import RedisDriver
+import RedisTestSupport
 import Testing
 
 /// The server that tests run against, by the environment's word.
@@ -18,12 +19,14 @@ enum TestServer {
         return logger
     }
 
-    /// Lends a client of its own to a test, and closes it.
+    /// Lends a client of its own to a test, and closes it. It is patient, as the machine may be busy, but for what the test
+    /// changes.
     static func withClient(
         url: String? = url, _ change: (inout RedisConfiguration) -> Void = { _ in },
         _ body: (RedisClient) async throws -> Void
     ) async throws {
         var configuration = try RedisConfiguration(url: #require(url))
+        configuration.answerTimeout = .seconds(120)
         change(&configuration)
         let client = RedisClient(configuration, logger: logger)
         defer { client.close() }
@@ -32,6 +35,18 @@ enum TestServer {
 
     /// A prefix for the keys of one test alone.
     static func prefix() -> String { "t\(UInt32.random(in: 0 ... .max)):" }
+}
+
+extension RedisServer {
+    /// Where it is.
+    var url: String { "redis://127.0.0.1:\(port)" }
+
+    /// Lends a client of it, and closes that.
+    func withClient(
+        _ change: (inout RedisConfiguration) -> Void = { _ in }, _ body: (RedisClient) async throws -> Void
+    ) async throws {
+        try await TestServer.withClient(url: url, change, body)
+    }
 }
 
 /// Asserts that `body` throws a `RedisError`, and lends it out.

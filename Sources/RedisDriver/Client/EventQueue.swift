@@ -95,7 +95,8 @@ final class EventQueue<Event: Sendable>: Listener {
         ringer.finish()
     }
 
-    fileprivate func opened(_ name: String, _ failure: RedisError?) {
+    /// The connection to the place with this name was opened, or refused.
+    func opened(_ name: String, _ failure: RedisError?) {
         if let failure {
             surroundings.logger.error(
                 "Redis refused a subscription", metadata: ["error": "\(failure.debugDescription)"])
@@ -104,12 +105,13 @@ final class EventQueue<Event: Sendable>: Listener {
         }
     }
 
-    fileprivate func lost(_ name: String) {
+    /// That connection is gone.
+    func lost(_ name: String) {
         change { $0.standing.note(name, stands: false) }
     }
 
-    /// What comes while the subscription does not stand is nobody's.
-    fileprivate func received(_ push: [RedisValue]) {
+    /// The server sent something on its own account. What comes while the subscription does not stand is nobody's.
+    func received(_ push: [RedisValue]) {
         guard let event = watching.read(push) else { return }
         change { if $0.standing.isWhole { queue(event, &$0) } }
     }

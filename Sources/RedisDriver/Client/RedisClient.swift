@@ -34,6 +34,9 @@ public final class RedisClient: Sendable {
     /// Most time from a call to its answer, as configured.
     public var answerTimeout: Duration { surroundings.configuration.answerTimeout }
 
+    /// How many commands wait for an answer, sent or not.
+    public var waitingCount: Int { route.waitingCount }
+
     /// Ends the client: who waits is refused, what is under way is finished, then the connections are closed. Returns
     /// at once.
     public func close() {
@@ -62,7 +65,7 @@ extension RedisClient {
     }
 
     /// Sends commands as one pipeline: those that go to one server go there in their order, with nobody's between them.
-    /// They are no transaction: each succeeds or fails by itself.
+    /// They are no transaction: each succeeds or fails by itself, and what a cluster's node redirects runs a little later.
     ///
     /// - Returns: One result per command.
     public func send(_ commands: [RedisCommand]) async -> [Result<RedisValue, RedisError>] {

@@ -46,6 +46,14 @@ enum Route: Sendable {
         if case .cluster(let cluster) = self { cluster.dismiss(listener) }
     }
 
+    /// How many commands wait for an answer, sent or not.
+    var waitingCount: Int {
+        switch self {
+        case .server(let node): node.waitingCount
+        case .cluster(let cluster): cluster.waitingCount
+        }
+    }
+
     /// Ends all that is on the way.
     func close() {
         switch self {

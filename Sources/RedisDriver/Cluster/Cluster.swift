@@ -31,8 +31,11 @@ final class Cluster: Sendable {
     /// The cluster that the configured hosts are nodes of, without a map yet.
     init(_ surroundings: Surroundings) {
         self.surroundings = surroundings
-        state = Mutex(State(outage: Outage(grace: surroundings.configuration.outageGrace)))
+        state = Mutex(State(outage: surroundings.outage))
     }
+
+    /// How many commands wait for an answer of a node.
+    var waitingCount: Int { state.withLock(\.nodes).values.reduce(0) { $0 + $1.waitingCount } }
 
     /// Closes all nodes, for good.
     func close() {
@@ -130,6 +133,7 @@ extension Cluster {
                 failures.append(error)
             }
         }
+        guard !state.withLock(\.isClosed) else { return nil }
         let failure = Connector.summary(failures)
         let (isFirst, retry) = state.withLock { state in
             let isFirst = !state.outage.isOn

@@ -24,6 +24,9 @@ final class Node: Sendable {
         lanes = (0..<max(1, surroundings.configuration.connections)).map { _ in Lane(place, surroundings) }
     }
 
+    /// How many commands wait for an answer, sent or not.
+    var waitingCount: Int { lanes.reduce(0) { $0 + $1.load.value } }
+
     /// Ends it: who waits is refused, what is under way is finished, then the connections are closed.
     func close() {
         for lane in lanes { lane.close() }

@@ -42,6 +42,9 @@ struct FrameDecoder {
     /// Longest line: a status, an error, a number or a length.
     static let lineBytesMax = 65_536
 
+    /// The first bytes of all types.
+    private static let signs = Array("+-:$*_#,(!=%~>|".utf8)
+
     private let limits: RedisLimits
     private var stack: [Partial] = []
     /// How many bytes of an unfinished line have been looked through.
@@ -174,6 +177,8 @@ extension FrameDecoder {
         while index < bytes.count, bytes[index] != UInt8(ascii: "\r") { index += 1 }
         guard index - start <= Self.lineBytesMax else { throw .violation("a line is too long") }
         guard index + 1 < bytes.count else {
+            // What is of no type is no line that could end.
+            guard Self.signs.contains(bytes[start]) else { throw .violation("a value is of no known type") }
             searched = max(0, index - start - 1)
             return nil
         }

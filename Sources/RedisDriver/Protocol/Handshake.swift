@@ -109,7 +109,7 @@ extension Handshake {
     private mutating func learn(_ word: Word, _ value: RedisValue) {
         switch word {
         case .hello:
-            let role = (try? value.pairs())?.first { $0.key == .bytes(Array("role".utf8)) }?.value
+            let role = (try? value.pairs())?.first { (try? $0.key.string()) == "role" }?.value
             facts.isPrimary = (try? role?.string()).map { $0 == "master" }
         case .role: facts.isPrimary = (try? value.array().first?.string()).map { $0 == "master" }
         case .info:
