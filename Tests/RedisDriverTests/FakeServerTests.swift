@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import RedisDriver
+import Synchronization
 import Testing
 
 /// What real servers do too seldom to be waited for, done by a fake.
@@ -108,6 +109,34 @@ import Testing
         } _: { client, fake async throws in
             #expect(try await client.send(get).string() == "one")
             #expect(try await client.send(repeatable).string() == "a")
+            #expect(fake.connectionCount == 2)
+        }
+    }
+
+    @Test("a connection that dies while nothing happens is found out and made again", arguments: [false, true])
+    func heartbeat(isListening: Bool) async throws {
+        let pings = Mutex(0)
+        // It falls silent after the handshake, and after the opening of what is listened to.
+        let answered = isListening ? 2 : 1
+        try await FakeServer.run { connection, words in
+            guard connection == 0, words == ["PING"] else { return nil }
+            return pings.withLock {
+                $0 += 1; return $0
+            } > answered ? .silence : nil
+        } _: { fake in
+            try await TestServer.withClient(url: fake.url) {
+                $0.heartbeat = .milliseconds(10)
+                $0.answerTimeout = .seconds(1)
+            } _: { client async throws in
+                if isListening {
+                    var events = try client.track(prefixes: []).makeAsyncIterator()
+                    for event in [RedisTrackingEvent.began, .lost, .began] { #expect(await events.next() == event) }
+                } else {
+                    while (try? await client.send(get)) == nil {}
+                    while fake.connectionCount < 2 { await Task.yield() }
+                    while (try? await client.send(get)) == nil {}
+                }
+            }
             #expect(fake.connectionCount == 2)
         }
     }

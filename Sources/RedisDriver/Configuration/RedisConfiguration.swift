@@ -57,7 +57,8 @@ public struct RedisConfiguration: Sendable {
     /// How long callers wait for a server that is gone, or still loading; zero to be told at once. Default: 2.5 s, which
     /// outlasts a quick restart.
     public var outageGrace = Duration.seconds(2.5)
-    /// The time between two tests of a connection that only listens. Default: 10 s.
+    /// The time between two tests of a connection on which nothing else happens, so that one that is dead is noticed before
+    /// it is needed. Default: 10 s.
     public var heartbeat = Duration.seconds(10)
     /// How much a server's answer may hold.
     public var limits = RedisLimits()

@@ -61,20 +61,16 @@ extension Lane {
     /// Queues `calls`, one right after the other, or tells their callers why not.
     func enqueue(_ calls: some Collection<Call>) {
         let queueMax = surroundings.configuration.queueMax
-        var refusal: RedisError?
-        let woken: LaneLoop? = state.withLock { state in
-            if state.isClosed {
-                refusal = .shutDown()
-            } else if load.value + calls.count > queueMax {
-                refusal = RedisError(.queueFull, "\(queueMax) calls wait for Redis already.")
-            } else {
-                state.queue.append(contentsOf: calls)
-                load.add(calls.count)
+        let (refusal, woken): (RedisError?, LaneLoop?) = state.withLock { state in
+            guard !state.isClosed else { return (.shutDown(), nil) }
+            guard load.value + calls.count <= queueMax else {
+                return (RedisError(.queueFull, "\(queueMax) calls wait for Redis already."), nil)
             }
-            // Also where the queue is full: of callers that gave up, perhaps.
-            guard !state.isAwake, !state.isClosed else { return nil }
+            state.queue.append(contentsOf: calls)
+            load.add(calls.count)
+            guard !state.isAwake else { return (nil, nil) }
             state.isAwake = true
-            return self.loop(&state)
+            return (nil, loop(&state))
         }
         if let woken { woken.eventLoop.execute { woken.work() } }
         if let refusal { for call in calls { call.fail(refusal) } }
@@ -82,7 +78,8 @@ extension Lane {
 
     /// Connects before there is work, for a lane with a watcher.
     func open() {
-        wake()
+        let woken: LaneLoop? = state.withLock { state in state.isClosed ? nil : loop(&state) }
+        if let woken { woken.eventLoop.execute { woken.work() } }
     }
 
     /// Ends the lane: what waits is refused, what is under way is finished first.
@@ -91,11 +88,6 @@ extension Lane {
             state.isClosed = true
             return state.loop
         }
-        if let loop { loop.eventLoop.execute { loop.work() } }
-    }
-
-    private func wake() {
-        let loop: LaneLoop? = state.withLock { state in state.isClosed ? nil : self.loop(&state) }
         if let loop { loop.eventLoop.execute { loop.work() } }
     }
 

@@ -10,6 +10,9 @@ internal import NIOCore
 /// What to do is decided by values (`Flight`, `Outage`, `Handshake`), done here. Used on its event loop only, which is why
 /// it may be handed to closures that run there.
 final class LaneLoop: @unchecked Sendable {
+    /// Most memory that is kept for what is written next.
+    private static let outgoingKept = 1 << 20
+
     let lane: Lane
     let eventLoop: any EventLoop
     /// The connection, nil while there is none.
@@ -48,6 +51,7 @@ final class LaneLoop: @unchecked Sendable {
 
     /// Does what there is to do.
     func work() {
+        eventLoop.assertInEventLoop()
         guard !isEnded else { return }
         isWorkPlanned = false
         isClosing = lane.take(into: &waiting)
@@ -116,7 +120,13 @@ extension LaneLoop {
         waiting.removeAll(keepingCapacity: true)
         guard let soonest else { return }
         wake(by: soonest)
+        send()
+    }
+
+    /// Writes what was put together, and keeps its memory unless that is much.
+    private func send() {
         wire?.write(outgoing)
+        if outgoing.capacity > Self.outgoingKept { outgoing = ByteBuffer() }
     }
 
     private func append(_ command: RedisCommand) {
@@ -153,7 +163,7 @@ extension LaneLoop {
             flight.add(call, at: now)
         }
         wake(by: deadline)
-        wire?.write(outgoing)
+        send()
     }
 }
 
@@ -223,7 +233,8 @@ extension LaneLoop {
         }
         if let due = nextHeartbeat, due <= now, wire != nil {
             nextHeartbeat = now + configuration.heartbeat
-            write(own: [RedisCommand("PING")]) { _, _ in }
+            // Where an answer is owed already, its absence tells as much.
+            if flight.isEmpty { write(own: [RedisCommand("PING")]) { _, _ in } }
         }
         work()
         wakeForWaiting()
@@ -249,6 +260,7 @@ extension LaneLoop {
     }
 
     private func finishConnecting(_ outcome: Result<(Wire, ServerFacts), RedisError>) {
+        eventLoop.assertInEventLoop()
         isConnecting = false
         let now = ContinuousClock.now
         switch outcome {
@@ -271,10 +283,9 @@ extension LaneLoop {
                 followsReadOnly: followsReadOnly))
         followsReadOnly = false
         countConnection(1)
-        guard let watcher = lane.watcher else { return stands() }
         nextHeartbeat = now + configuration.heartbeat
         wake(by: now + configuration.heartbeat)
-        open(watcher, on: made, to: server)
+        if let watcher = lane.watcher { open(watcher, on: made, to: server) } else { stands() }
     }
 
     /// The connection does what it is for.
@@ -291,6 +302,7 @@ extension LaneLoop {
 
     /// The connection is gone, or no longer trusted: everyone on it is answered or sent again.
     private func lose(_ reason: RedisError) {
+        eventLoop.assertInEventLoop()
         guard wire != nil else { return }
         let (repeated, failed) = flight.lose()
         followsReadOnly = leaving?.serverCode == "READONLY"
