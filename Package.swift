@@ -144,14 +144,20 @@ let package = Package(
         .testTarget(
             name: "SojournPostgresTests",
             dependencies: [
-                "PostgresDriver", "PostgresTestSupport", "Sojourn", "SojournPostgres", "SojournTesting", "StoreWorker",
-                .logging,
+                "PostgresDriver", "PostgresTestSupport", "RedisDriver", "Sojourn", "SojournPostgres", "SojournTesting",
+                "StoreWorker", "TierTestSupport", .logging,
             ],
             swiftSettings: strict),
         .testTarget(
             name: "SojournRedisTests",
-            dependencies: ["RedisDriver", "Sojourn", "SojournRedis", "SojournTesting", .logging],
+            dependencies: [
+                "RedisDriver", "Sojourn", "SojournRedis", "SojournSQLite", "SojournTesting", "TierTestSupport",
+                .logging,
+            ],
             swiftSettings: strict),
+        .target(
+            name: "TierTestSupport", dependencies: ["RedisDriver", "Sojourn", "SojournRedis"],
+            path: "Tests/TierTestSupport", swiftSettings: strict),
         .executableTarget(
             name: "StoreWorker", dependencies: ["PostgresDriver", "Sojourn", "SojournPostgres", .logging],
             path: "Tests/StoreWorker", swiftSettings: strict),

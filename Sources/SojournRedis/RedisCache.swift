@@ -77,4 +77,31 @@ public final class RedisCache: SessionCache {
             for answer in answers { _ = try answer.get() }
         }
     }
+
+    public func findings() async throws -> [IntegrityReport.Finding] {
+        try await RedisFailure.mapping { Self.findings(try await client.serverFacts()) }
+    }
+
+    /// What a server's settings mean where it holds nothing but copies.
+    static func findings(_ facts: [String: String]) -> [IntegrityReport.Finding] {
+        let policy = facts["maxmemory_policy"] ?? "unknown"
+        let isBounded = facts["maxmemory"].map { $0 != "0" } ?? false
+        let isStuck = isBounded && policy == "noeviction"
+        let savesToDisk = facts["aof_enabled"] == "1" || facts["save"].map { !$0.isEmpty } ?? false
+        return [
+            .init(
+                check: "maxmemory-policy of the cache", isGood: !isStuck,
+                detail: isStuck
+                    ? "noeviction: when memory is full, no session is copied any more; allkeys-lru suits a cache"
+                    : "\(policy): \(isBounded ? "when memory is full, the database answers for what was dropped" : "no limit")"
+            ),
+            .init(
+                check: "evicted keys of the cache", isGood: true,
+                detail: "\(facts["evicted_keys"] ?? "0") since the server's start; the database answered for them"),
+            .init(
+                check: "persistence of the cache", isGood: true,
+                detail: savesToDisk
+                    ? "on, and of no use: a restarted Redis is cold in any case" : "off, as suits a cache"),
+        ]
+    }
 }

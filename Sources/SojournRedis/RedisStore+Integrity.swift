@@ -16,23 +16,7 @@ extension RedisStore {
 
     public func integrity() async throws -> IntegrityReport {
         try await answering {
-            let sections = ["memory", "stats", "persistence"]
-            let answers = await client.send(
-                sections.map { RedisCommand("INFO", [RedisArgument($0)], retry: .ifInterrupted) })
-            var facts: [String: String] = [:]
-            for answer in answers {
-                for line in try answer.get().string().split(whereSeparator: \.isNewline) {
-                    let parts = line.split(separator: ":", maxSplits: 1)
-                    if parts.count == 2 { facts[String(parts[0])] = String(parts[1]) }
-                }
-            }
-            for name in ["save", "appendfsync"] {
-                // Refused by many who rent Redis out; then it is not known.
-                let answer = try? await client.send(
-                    RedisCommand("CONFIG", ["GET", RedisArgument(name)], retry: .ifInterrupted))
-                if let pair = try? answer?.pairs().first { facts[name] = try pair.value.string() }
-            }
-            return IntegrityReport(findings: Self.findings(facts))
+            IntegrityReport(findings: Self.findings(try await client.serverFacts()))
         }
     }
 
@@ -85,5 +69,28 @@ extension RedisStore {
                 ? "none: a restart logs everybody out"
                 : "snapshots alone (save \(points)): a crash brings back sessions that were ended since the last one; "
                     + "turn on appendonly")
+    }
+}
+
+extension RedisClient {
+    /// What the server says of its memory, its counters and its disk, by the names of `INFO` and `CONFIG`.
+    func serverFacts() async throws -> [String: String] {
+        let sections = ["memory", "stats", "persistence"]
+        let answers = await send(
+            sections.map { RedisCommand("INFO", [RedisArgument($0)], retry: .ifInterrupted) })
+        var facts: [String: String] = [:]
+        for answer in answers {
+            for line in try answer.get().string().split(whereSeparator: \.isNewline) {
+                let parts = line.split(separator: ":", maxSplits: 1)
+                if parts.count == 2 { facts[String(parts[0])] = String(parts[1]) }
+            }
+        }
+        for name in ["save", "appendfsync"] {
+            // Refused by many who rent Redis out; then it is not known.
+            let answer = try? await send(
+                RedisCommand("CONFIG", ["GET", RedisArgument(name)], retry: .ifInterrupted))
+            if let pair = try? answer?.pairs().first { facts[name] = try pair.value.string() }
+        }
+        return facts
     }
 }

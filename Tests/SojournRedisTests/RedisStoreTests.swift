@@ -12,11 +12,9 @@ import Testing
 /// What of the Redis store no suite for every store can see.
 @Suite("The Redis store's own")
 struct RedisStoreTests {
-    private static let url = ProcessInfo.processInfo.environment["SOJOURN_TEST_REDIS"]
-
     /// Runs `body` with a store that has a prefix of its own, and a client to look behind it.
     private func withStore(_ body: (RedisStore, RedisClient, Keys) async throws -> Void) async throws {
-        let configuration = try RedisConfiguration(url: try #require(Self.url, "script/with-redis sets the URL"))
+        let configuration = try RedisUnderTest.configuration()
         let prefix = "test:\(UUID())"
         let store = RedisStore(configuration, prefix: prefix)
         let client = RedisClient(configuration, logger: .init(label: "test"))
@@ -119,7 +117,7 @@ struct RedisStoreTests {
     @Test("the sweep's lap ends inactive sessions on every list, however small its steps")
     func sweepsInactive() async throws {
         let clock = ManualClock()
-        let configuration = try RedisConfiguration(url: try #require(Self.url))
+        let configuration = try RedisUnderTest.configuration()
         let store = RedisStore(configuration, prefix: "test:\(UUID())", clock: clock)
         var ids: Set<SessionID> = []
         for _ in 0..<40 {
@@ -165,7 +163,7 @@ struct RedisStoreTests {
 
     @Test("another process's writes are seen: a user bound there is known here, and so is the raise of its epoch")
     func sharesWithOthers() async throws {
-        let configuration = try RedisConfiguration(url: try #require(Self.url))
+        let configuration = try RedisUnderTest.configuration()
         let prefix = "test:\(UUID())"
         let (here, there) = (
             RedisStore(configuration, prefix: prefix), RedisStore(configuration, prefix: prefix)

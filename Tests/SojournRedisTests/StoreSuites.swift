@@ -13,27 +13,25 @@ import Testing
 struct RedisStoreSuites {
     @Test("keeps every example on one server", arguments: ConformanceSuite.cases)
     func keeps(_ example: ConformanceCase) async throws {
-        try await example.run(on: .redis("SOJOURN_TEST_REDIS"))
+        try await example.run(on: .redis(""))
     }
 
     @Test("keeps every example on a cluster", arguments: ConformanceSuite.cases)
     func keepsOnACluster(_ example: ConformanceCase) async throws {
-        try await example.run(on: .redis("SOJOURN_TEST_REDIS_CLUSTER"))
+        try await example.run(on: .redis("_CLUSTER"))
     }
 
     @Test("is linearizable and keeps the laws, as far as the explorer sees", arguments: ["", "_CLUSTER"])
     func explorerFindsNothing(_ kind: String) async throws {
-        try await Explorer(.redis("SOJOURN_TEST_REDIS" + kind)).expectNoFailure()
+        try await Explorer(.redis(kind)).expectNoFailure()
     }
 }
 
 extension StoreUnderTest {
-    /// The store on the servers that a variable of the environment names.
-    static func redis(_ variable: String) -> StoreUnderTest {
-        StoreUnderTest("RedisStore (\(variable))") { clock in
-            let url = try #require(
-                ProcessInfo.processInfo.environment[variable], "script/with-redis sets \(variable)")
-            return RedisStore(try RedisConfiguration(url: url), prefix: "test:\(UUID())", clock: clock)
+    /// The store on one server, or on the cluster.
+    static func redis(_ kind: String) -> StoreUnderTest {
+        StoreUnderTest("RedisStore\(kind)") { clock in
+            RedisStore(try RedisUnderTest.configuration(kind), prefix: "test:\(UUID())", clock: clock)
         } close: { store in
             (store as? RedisStore)?.close()
         }

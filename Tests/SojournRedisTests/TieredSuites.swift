@@ -4,27 +4,67 @@ import Foundation
 import RedisDriver
 import Sojourn
 import SojournRedis
+import SojournSQLite
 import SojournTesting
 import Testing
+import TierTestSupport
 
-/// Redis before a database, against the suites that every store is proved with.
-@Suite("Redis over the in-memory store")
+/// Two nodes with Redis before one store, against the suites that every store is proved with.
+@Suite("Redis before a store")
 struct TieredSuites {
-    @Test("keeps every example, with counts told at once", arguments: ConformanceSuite.cases)
-    func keeps(_ example: ConformanceCase) async throws {
-        try await example.run(on: Self.tiered)
+    @Test("keeps every example over the in-memory store", arguments: ConformanceSuite.cases)
+    func keepsOverMemory(_ example: ConformanceCase) async throws {
+        try await example.run(on: Self.overMemory)
+    }
+
+    @Test("keeps every example over SQLite", arguments: ConformanceSuite.cases)
+    func keepsOverSQLite(_ example: ConformanceCase) async throws {
+        try await example.run(on: Self.overSQLite)
     }
 
     @Test("is linearizable and keeps the laws, as far as the explorer sees")
     func explorerFindsNothing() async throws {
-        try await Explorer(Self.tiered).expectNoFailure()
+        try await Explorer(Self.overMemory).expectNoFailure()
     }
 
-    private static let tiered = StoreUnderTest("RedisCache over MemoryStore") { clock in
-        try await TierUnderTest(MemoryStore(clock: clock), clock: clock)
+    @Test("is so over SQLite")
+    func explorerFindsNothingOverSQLite() async throws {
+        try await Explorer(Self.overSQLite).expectNoFailure()
+    }
+
+    private static let overMemory = StoreUnderTest("Redis before MemoryStore") { clock in
+        try await tier(MemoryStore(clock: clock), clock)
     } settle: { store in
-        try await (store as? TierUnderTest<MemoryStore>)?.base.flush()
+        try await (store as? TierUnderTest<MemoryStore>)?.settle()
     } close: { store in
         try await (store as? TierUnderTest<MemoryStore>)?.close()
+    }
+
+    private static let overSQLite = StoreUnderTest("Redis before SQLiteStore") { clock in
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sojourn-tier-\(UUID())").path
+        return try await tier(SQLiteStore(path: folder + "/sojourn.db", clock: clock), clock)
+    } settle: { store in
+        try await (store as? TierUnderTest<SQLiteStore>)?.settle()
+    } close: { store in
+        guard let store = store as? TierUnderTest<SQLiteStore> else { return }
+        try await store.close()
+        try store.truth.close()
+        try FileManager.default.removeItem(at: URL(fileURLWithPath: store.truth.path).deletingLastPathComponent())
+    }
+
+    private static func tier<Truth: TruthStore & ItemStore & JournalStore>(
+        _ truth: Truth, _ clock: ManualClock
+    ) async throws -> TierUnderTest<Truth> {
+        try await TierUnderTest(truth, redis: RedisUnderTest.configuration(), prefix: "test:\(UUID())", clock: clock)
+    }
+}
+
+/// The servers that `script/with-redis` started.
+enum RedisUnderTest {
+    /// How to connect to the one server, or to the cluster (`_CLUSTER`).
+    static func configuration(_ kind: String = "") throws -> RedisConfiguration {
+        let name = "SOJOURN_TEST_REDIS" + kind
+        return try RedisConfiguration(
+            url: #require(ProcessInfo.processInfo.environment[name], "script/with-redis sets \(name)"))
     }
 }

@@ -17,6 +17,9 @@ public protocol SessionCache: Sendable {
 
     /// Removes the copies of these sessions, with every leave to bring one. When it returns, nobody finds them.
     func remove(_ ids: [SessionID]) async throws
+
+    /// How the cache is set up, and what that means for copies.
+    func findings() async throws -> [IntegrityReport.Finding]
 }
 
 /// What a cache has of a session.

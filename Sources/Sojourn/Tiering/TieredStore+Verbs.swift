@@ -56,6 +56,18 @@ extension TieredStore {
         try await changing { try await base.erase(user) }
     }
 
+    public func integrity() async throws -> IntegrityReport {
+        let report = try await base.integrity()
+        guard tiering.phase != .database else { return report }
+        do {
+            return IntegrityReport(findings: report.findings + (try await cache.findings()))
+        } catch {
+            let finding = IntegrityReport.Finding(
+                check: "cache", isGood: false, detail: "does not answer; the database serves all: \(error)")
+            return IntegrityReport(findings: report.findings + [finding])
+        }
+    }
+
     public func sweep(_ order: SweepOrder) async throws -> SweepOutcome {
         try await changing { try await base.sweep(order) }
     }

@@ -52,7 +52,9 @@ struct TrustLease: Sendable {
 
     /// The era whose copies of a session may be answered by at `now`, by a reading of at most `age`; nil where none may.
     func era(for id: SessionID, at now: ContinuousClock.Instant, age: Duration? = nil) -> Int64? {
-        guard let askedAt, isWhole, askedAt + max(length, age ?? .zero) > now, !outdated.contains(id) else { return nil }
+        guard let askedAt, isWhole, askedAt + max(length, age ?? .zero) > now, !outdated.contains(id) else {
+            return nil
+        }
         return era
     }
 

@@ -57,7 +57,7 @@ extension Grammar where Value == Bool {
 extension Grammar where Value == StoreKind {
     /// The kind of store; the others that the contract knows are not built yet.
     static let storeKind = Grammar(
-        expected: "sqlite, postgres or redis", parse: { StoreKind(rawValue: $0.lowercased()) },
+        expected: "sqlite, postgres, redis or tiered", parse: { StoreKind(rawValue: $0.lowercased()) },
         show: \.rawValue)
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Sojourn
+
 // Three settings say where sessions are kept. `DATABASE_URL` and `DB_TYPE` name databases; `SESSION_DB_TYPE` says which of
 // them holds the sessions, and by default follows the one that was named, so that nobody has to set it, and that somebody
 // who moved to PostgreSQL goes back to the file by this one setting (M2).
@@ -9,7 +11,8 @@
 // - `DATABASE_URL` naming a file beside a `DB_TYPE` is two databases, and `SESSION_DB_TYPE` must say which.
 // - A `--database-url` on the command line is that one command's, and decides alone.
 //
-// `redis` is never the default, though `REDIS_URL` be set: Redis alone may lose what was just written.
+// Neither `redis` nor `tiered` is ever the default, though `REDIS_URL` be set: Redis alone may lose what was just written,
+// and a cache is somebody's decision. `tiered` keeps the sessions in the database that is named, by default the file.
 //
 // Only the variables of the database in use are read: roll-back must not hang on those of the other.
 
@@ -37,6 +40,8 @@ enum StoreKind: String, Sendable {
     case postgres
     /// Redis alone.
     case redis
+    /// The file or the PostgreSQL database that is named, with Redis before it.
+    case tiered
 }
 
 /// The variables that name a PostgreSQL database piece by piece (`DB_TYPE`).
@@ -64,9 +69,17 @@ extension Settings {
             }
         let chosen = reader.read("SESSION_DB_TYPE", .storeKind, default: named)
         if !isFlag { refuseTwo(address, variables, &reader) }
+        if chosen == .tiered {
+            cache = Self.redis(&reader)
+            tiering.phase = reader.read("TIER_PHASE", .word, default: tiering.phase)
+            tiering.trustLease = reader.read(
+                "TRUST_LEASE", .duration(from: .milliseconds(100), to: .seconds(30)), default: tiering.trustLease)
+            tiering.touchFlush = reader.read(
+                "TOUCH_FLUSH", .duration(from: .zero, to: .seconds(60)), default: tiering.touchFlush)
+        }
         // The setting that says where the database is.
         let place: String
-        switch isFlag ? named : chosen {
+        switch isFlag || chosen == .tiered ? named : chosen {
         case .sqlite:
             if case .sqlite(let path) = address {
                 database = .sqlite(path: path)
@@ -92,11 +105,12 @@ extension Settings {
                         "a URL as in \(PostgresURL.form), or DB_TYPE and its variables: SESSION_DB_TYPE is postgres")
             }
             if let postgres { database = .postgres(postgres) }
-        case .redis:
+        case .redis, .tiered:
             if let redis = Self.redis(&reader) { database = .redis(redis) }
             place = "REDIS_URL"
         }
         rows.append(Row(name: "database", value: database.place, source: reader.source(of: place)))
+        if let cache { rows.append(Row(name: "cache", value: cache.place, source: reader.source(of: "REDIS_URL"))) }
     }
 
     /// Complains where two databases are named and nothing says which one is meant.
@@ -125,7 +139,7 @@ extension Settings {
             ("RDS_HOSTNAME", "rds"),
         ]
         if reader.isSet("REDIS_URL") {
-            reader.warn("REDIS_URL", "not used, because SESSION_DB_TYPE is not redis: sessions are kept in a file")
+            reader.warn("REDIS_URL", "not used, because SESSION_DB_TYPE is neither tiered nor redis")
         }
         for (name, type) in names where reader.isSet(name) {
             reader.warn(name, "not used, because DB_TYPE is not \(type): sessions are kept in a file")

@@ -19,6 +19,10 @@ public struct Settings: Sendable {
     /// The store of sessions (`DATABASE_URL`, `DB_TYPE`, `REDIS_URL`, `SESSION_DB_TYPE`): by default
     /// `sojourn.db` in the data folder.
     public var database = Database.sqlite(path: "./data/sojourn.db")
+    /// The Redis before the store (`REDIS_URL`), where `SESSION_DB_TYPE` is `tiered`; nil for none.
+    public var cache: RedisSettings?
+    /// How it stands there (`TIER_PHASE`, `TRUST_LEASE`, `TOUCH_FLUSH`).
+    public var tiering = Tiering()
     /// The certificate to serve TLS with (`TLS_CERT`, `TLS_KEY`); nil serves without.
     public var tls: TLSFiles?
     /// Where browsers find the server (`PUBLIC_URL`); nil where it is not behind a proxy that terminates TLS.

@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import Logging
+internal import ServiceLifecycle
 public import Sojourn
 internal import SojournPostgres
 internal import SojournRedis
@@ -34,7 +35,10 @@ public struct OpenStore: Sendable {
     public let partitions: PartitionKeeper?
     /// Where the store is, for people: the path of its file, or its URL without the password.
     public let place: String
+    /// What keeps the cache before the store true, which runs where the store is served; nil where there is none.
+    let tier: (any Service)?
     private let base: Base
+    private let cache: RedisCache?
 
     /// Opens the store.
     ///
@@ -42,6 +46,7 @@ public struct OpenStore: Sendable {
     ///   store throws on opening.
     public init(_ settings: Settings, for purpose: Purpose) async throws {
         let store: any SessionStore
+        cache = try settings.cache?.openCache()
         switch settings.database {
         case .sqlite(let path):
             guard purpose != .using || FileManager.default.fileExists(atPath: path) else {
@@ -50,13 +55,15 @@ public struct OpenStore: Sendable {
                     "There is no database at \(path): `sojourn init` makes one, and so does `sojourn serve`.")
             }
             let sqlite = try SQLiteStore(path: path)
-            (store, base) = (sqlite, .sqlite(sqlite))
+            (store, tier) = Self.tiered(sqlite, cache, settings)
+            base = .sqlite(sqlite)
         case .postgres(let database):
             let postgres = try await database.open(for: purpose)
-            (store, base) = (postgres, .postgres(postgres))
+            (store, tier) = Self.tiered(postgres, cache, settings)
+            base = .postgres(postgres)
         case .redis(let settings):
             let redis = try await settings.open()
-            (store, base) = (redis, .redis(redis))
+            (store, tier, base) = (redis, nil, .redis(redis))
         }
         place = settings.database.place
         sessions = Sessions(store: store, policies: settings.policies, limits: settings.limits)
@@ -64,6 +71,15 @@ public struct OpenStore: Sendable {
         pace.interval = settings.sweepInterval
         sweeper = Sweeper(sessions: sessions, pace: pace)
         partitions = PartitionKeeper(sessions: sessions, policy: settings.partitions)
+    }
+
+    /// The store, behind the cache where there is one.
+    private static func tiered<Truth: TruthStore>(
+        _ store: Truth, _ cache: RedisCache?, _ settings: Settings
+    ) -> (store: any SessionStore, tier: (any Service)?) {
+        guard let cache else { return (store, nil) }
+        let tiered = TieredStore(store, cache: cache, tiering: settings.tiering)
+        return (tiered, tiered)
     }
 
     /// Lets SQL in this database name the tables without their schema: `SELECT start_session()`. Holds for connections
@@ -105,6 +121,7 @@ public struct OpenStore: Sendable {
 
     /// Closes the store: what is under way is finished, and later calls throw `storeUnavailable`.
     public func close() throws {
+        cache?.close()
         switch base {
         case .sqlite(let store): try store.close()
         case .postgres(let store): store.close()

@@ -9,19 +9,26 @@ extension RedisSettings {
     ///
     /// - Throws: `SojournError`: what the store throws, `invalidInput` where a file that the URL names cannot be used.
     func open() async throws -> RedisStore {
-        let configuration: RedisConfiguration
-        do {
-            configuration = try self.configuration()
-        } catch {
-            throw SojournError(.invalidInput, "\(error)", field: "REDIS_URL", underlying: error)
-        }
-        let store = RedisStore(configuration, prefix: prefix)
+        let store = RedisStore(try checked(), prefix: prefix)
         do {
             try await store.ping()
             return store
         } catch {
             store.close()
             throw error
+        }
+    }
+
+    /// The cache on this Redis, which need not be there yet.
+    ///
+    /// - Throws: `SojournError` with code `invalidInput` where a file that the URL names cannot be used.
+    func openCache() throws -> RedisCache { RedisCache(try checked(), prefix: prefix) }
+
+    private func checked() throws -> RedisConfiguration {
+        do {
+            return try configuration()
+        } catch {
+            throw SojournError(.invalidInput, "\(error)", field: "REDIS_URL", underlying: error)
         }
     }
 }

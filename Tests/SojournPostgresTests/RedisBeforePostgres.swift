@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import RedisDriver
+import SojournTesting
+import Testing
+import TierTestSupport
+
+/// Two nodes with Redis before one database, which two processes write to, against the suites that every store is proved
+/// with.
+@Suite("Redis before PostgreSQL", .onPostgres, .enabled(if: RedisBeforePostgres.url != nil, "needs Redis as well"))
+struct RedisBeforePostgres {
+    static let url = ProcessInfo.processInfo.environment["SOJOURN_TEST_REDIS"]
+    private static let stores = TimedStores(pooled: false)
+
+    private static let tiered = StoreUnderTest("Redis before PostgresStore") { clock in
+        try await TierUnderTest(
+            try await stores.take(clock), redis: try RedisConfiguration(url: try #require(url)),
+            prefix: "test:\(UUID())", clock: clock)
+    } settle: { store in
+        try await (store as? TierUnderTest<TimedStore>)?.settle()
+    } close: { store in
+        guard let store = store as? TierUnderTest<TimedStore> else { return }
+        try await store.close()
+        await stores.give(store.truth)
+    }
+
+    @Test("keeps every example", arguments: ConformanceSuite.cases)
+    func keeps(_ example: ConformanceCase) async throws {
+        try await example.run(on: Self.tiered)
+    }
+
+    @Test("is linearizable and keeps the laws, as far as the explorer sees")
+    func explorerFindsNothing() async throws {
+        try await Explorer(Self.tiered, schedules: 300).expectNoFailure()
+    }
+}

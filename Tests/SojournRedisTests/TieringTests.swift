@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Logging
+import RedisDriver
+import Sojourn
+import SojournTesting
+import Testing
+import TierTestSupport
+
+@testable import SojournRedis
+
+/// What two nodes of a tier do, seen from both sides of it.
+@Suite("Redis before a store, in its own terms")
+struct RedisTieringTests {
+    /// Runs `body` with two nodes over an in-memory store, and a client to look into Redis.
+    private func withTier(
+        _ tiering: Tiering = Tiering(),
+        _ body: (TierUnderTest<MemoryStore>, _ prefix: String, RedisClient) async throws -> Void
+    ) async throws {
+        let clock = SystemWallClock()
+        let prefix = "test:\(UUID())"
+        let tier = try await TierUnderTest(
+            MemoryStore(clock: clock), redis: RedisUnderTest.configuration(), prefix: prefix, clock: nil,
+            tiering: tiering)
+        let client = RedisClient(try RedisUnderTest.configuration(), logger: Logger(label: "test"))
+        try await body(tier, prefix, client)
+        try await tier.close()
+        client.close()
+    }
+
+    private func begin(in tier: TierUnderTest<MemoryStore>, _ user: UserID? = nil) async throws -> SessionAccess {
+        let digest = SecretDigest(bytes: (0..<32).map { _ in .random(in: 0...255) })
+        let id = SessionID(at: SystemWallClock().now, random: .system)
+        _ = try await tier.truth.create([NewSession(id: id, digest: digest, userID: user)])[0].get()
+        return .digest(id, digest)
+    }
+
+    /// Validates on a node until a copy answers.
+    private func warm(_ access: SessionAccess, on node: TieredStore<MemoryStore>) async throws {
+        while try await node.validation(access, freshness: .strict)?.source != .cache { await Task.yield() }
+    }
+
+    @Test("a validated session is copied, and copies answer on every node; every validation is counted")
+    func copies() async throws {
+        try await withTier { tier, _, _ in
+            let access = try await begin(in: tier)
+            var count = 0
+            for node in tier.nodes {
+                var source: Validation.Source?
+                while source != .cache {
+                    source = try await node.validation(access, freshness: .strict)?.source
+                    count += 1
+                }
+            }
+            try await tier.settle()
+            #expect(try await tier.truth.find([access])[0]?.session.requestCount == count)
+        }
+    }
+
+    @Test("an end through one node is final on the other when it is answered")
+    func endsAreFinal() async throws {
+        try await withTier { tier, _, _ in
+            for _ in 0..<20 {
+                let access = try await begin(in: tier)
+                try await warm(access, on: tier.nodes[1])
+                #expect(try await tier.nodes[0].end([access]) == [true])
+                #expect(try await tier.nodes[1].validate(access) == nil)
+            }
+        }
+    }
+
+    @Test("an end that came past the tier is heard of within the lease")
+    func hearsOfOthers() async throws {
+        try await withTier { tier, _, _ in
+            let access = try await begin(in: tier)
+            try await warm(access, on: tier.nodes[0])
+            let ended = ContinuousClock.now
+            #expect(try await tier.truth.end([access]) == [true])
+            while try await tier.nodes[0].validate(access) != nil {
+                let late = ended.duration(to: .now) > Tiering().trustLease + .seconds(5)
+                try #require(!late, "a copy of an ended session answers on")
+            }
+            #expect(try await tier.nodes[0].validate(access) == nil)
+        }
+    }
+
+    @Test("a copy that is late is not taken: not after its removal, not after everything was lost")
+    func leavesAreLost() async throws {
+        try await withTier { tier, prefix, client in
+            let cache = RedisCache(try RedisUnderTest.configuration(), prefix: prefix)
+            let access = try await begin(in: tier)
+            let record = try #require(try await tier.truth.images(of: [access.id])[0]).record
+            func leave() async throws -> CacheLeave {
+                guard case .missing(let leave?) = try await cache.look(for: access.id, era: 7) else {
+                    throw SojournError(.storeUnavailable, "no leave")
+                }
+                return leave
+            }
+            func isThere() async throws -> Bool {
+                if case .copy(let copy) = try await cache.look(for: access.id, era: 7) { copy == record } else { false }
+            }
+            let first = try await leave()
+            guard case .missing(nil) = try await cache.look(for: access.id, era: 7) else {
+                Issue.record("two have leave at once")
+                return
+            }
+            try await cache.remove([access.id])
+            try await cache.bring([SessionCopy(leave: first, record: record, life: .seconds(60))])
+            let second = try await leave()
+            _ = try await client.send(RedisCommand("DEL", key: cache.key(access.id)))
+            try await cache.bring([SessionCopy(leave: second, record: record, life: .seconds(60))])
+            let third = try await leave()
+            try await cache.bring([SessionCopy(leave: third, record: record, life: .seconds(60))])
+            #expect(try await isThere())
+            #expect((1...60_000).contains(try await client.send(RedisCommand("PTTL", key: cache.key(access.id))).int()))
+            guard case .missing(_?) = try await cache.look(for: access.id, era: 8) else {
+                Issue.record("a copy of another era answers")
+                return
+            }
+            cache.close()
+        }
+    }
+
+    @Test("a copy from another run of the server answers nobody")
+    func otherRunsAreCold() async throws {
+        try await withTier { tier, prefix, client in
+            let access = try await begin(in: tier)
+            try await warm(access, on: tier.nodes[0])
+            let key = RedisCache(try RedisUnderTest.configuration(), prefix: prefix).key(access.id)
+            let tag = try await client.send(RedisCommand("HGET", key: key, ["T"])).string()
+            let era = try #require(tag.split(separator: " ").first)
+            _ = try await client.send(
+                RedisCommand("HSET", key: key, ["T", RedisArgument("\(era) " + String(repeating: "0", count: 40))]))
+            #expect(try await tier.nodes[0].validation(access, freshness: .strict)?.source == .database)
+        }
+    }
+
+    @Test("in the shadow, the database answers, and copies are made all the same")
+    func shadow() async throws {
+        var tiering = Tiering()
+        tiering.phase = .shadow
+        try await withTier(tiering) { tier, prefix, client in
+            let access = try await begin(in: tier)
+            let key = RedisCache(try RedisUnderTest.configuration(), prefix: prefix).key(access.id)
+            while try await client.send(RedisCommand("HEXISTS", key: key, ["x"])).int() == 0 {
+                #expect(try await tier.nodes[0].validation(access, freshness: .strict)?.source == .database)
+            }
+            #expect(try await tier.nodes[1].end([access]) == [true])
+            #expect(try await client.send(RedisCommand("EXISTS", key: key)).int() == 0)
+        }
+    }
+
+    @Test("without Redis, the database answers all, and an end is answered once the lease is over")
+    func withoutRedis() async throws {
+        let truth = MemoryStore(clock: SystemWallClock())
+        // Nobody listens on port 1.
+        let cache = RedisCache(try RedisConfiguration(url: "redis://127.0.0.1:1"))
+        let node = TieredStore(truth, cache: cache)
+        let running = Task { try await node.run() }
+        let digest = SecretDigest(bytes: [UInt8](repeating: 3, count: 32))
+        let id = SessionID(at: SystemWallClock().now, random: .system)
+        _ = try await node.create([NewSession(id: id, digest: digest)])[0].get()
+        for _ in 0..<10 {
+            #expect(try await node.validation(.digest(id, digest), freshness: .strict)?.source == .database)
+        }
+        let asked = ContinuousClock.now
+        #expect(try await node.end([.digest(id, digest)]) == [true])
+        #expect(asked.duration(to: .now) >= Tiering().trustLease)
+        #expect(try await node.integrity().findings.contains { $0.check == "cache" && !$0.isGood })
+        running.cancel()
+        try await running.value
+        cache.close()
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import RedisDriver
+package import Sojourn
+internal import SojournRedis
+internal import Synchronization
+
+/// Two nodes of a tier over one store, as two servers would stand over one database: each with its own connections to
+/// Redis, its own news and its own counts. Calls go to one and the other in turn, so that every verb meets what the
+/// other node did. They run until they are closed.
+package final class TierUnderTest<Base: TruthStore & ItemStore & JournalStore>: ForwardingStore, ItemStore, JournalStore
+{
+    /// The nodes.
+    package let nodes: [TieredStore<Base>]
+    /// The store below.
+    package let truth: Base
+    private let caches: [RedisCache]
+    private let running: [Task<Void, any Error>]
+    private let next = Atomic(0)
+
+    package var base: TieredStore<Base> {
+        nodes[next.wrappingAdd(1, ordering: .relaxed).newValue & 1]
+    }
+    package var capabilities: StoreCapabilities { nodes[0].capabilities }
+
+    /// Two nodes that have read the changes once, so that copies are answered by.
+    package init(
+        _ truth: Base, redis: RedisConfiguration, prefix: String, clock: (any WallClock)?,
+        tiering: Tiering = Tiering()
+    ) async throws {
+        self.truth = truth
+        let caches = [RedisCache(redis, prefix: prefix), RedisCache(redis, prefix: prefix)]
+        let nodes = caches.map { TieredStore(truth, cache: $0, tiering: tiering, clock: clock) }
+        (self.caches, self.nodes) = (caches, nodes)
+        running = nodes.map { node in Task { try await node.run() } }
+        for node in nodes { try await node.readOnce() }
+    }
+
+    /// Lets the database know every count.
+    package func settle() async throws {
+        for node in nodes { try await node.flush() }
+    }
+
+    /// Ends the nodes; every count is in the database then.
+    package func close() async throws {
+        for task in running { task.cancel() }
+        for task in running { try await task.value }
+        for cache in caches { cache.close() }
+    }
+}
