@@ -5,6 +5,11 @@ internal import Sojourn
 
 /// Redis's failures in our terms, each with a message for the person who reads it at 3 a.m.
 enum RedisFailure {
+    /// Runs `body` with its failures in our terms.
+    static func mapping<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch { throw map(error) }
+    }
+
     /// `error` as a `SojournError`: ours as they are, the driver's by their code and what the server said.
     static func map(_ error: any Error) -> SojournError {
         if let error = error as? SojournError { return error }

@@ -68,7 +68,7 @@ extension RedisStore {
 
     /// Runs `body` with its failures in our terms.
     func answering<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        do { return try await body() } catch { throw RedisFailure.map(error) }
+        try await RedisFailure.mapping(body)
     }
 
     /// The epoch of a user, with the session that the last raise kept.

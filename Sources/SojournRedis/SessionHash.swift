@@ -17,12 +17,13 @@ struct SessionHash: Sendable {
     /// A field, in the order in which the scripts answer them.
     private enum Field: Int, CaseIterable {
         case user, type, metadata, claims, version, start, activity, expiry, cap, requests, ipAddress, agent, life
-        case renewal, epoch, digest, previous, previousUntil, sealed, end, reason, writes
+        case renewal, epoch, digest, previous, previousUntil, sealed, end, reason, writes, begun, turns
     }
 
     /// The fields' names, in their order; the prelude of the scripts lists the same.
     private static let names = [
         "u", "t", "m", "c", "v", "s", "a", "x", "X", "n", "i", "g", "l", "r", "e", "d", "p", "q", "z", "o", "y", "w",
+        "b", "j",
     ]
 
     /// Reads what a script answered for the session `id`.
@@ -46,7 +47,8 @@ struct SessionHash: Sendable {
             lastActivity: try row.present(row.time(Field.activity.rawValue)),
             expiresAt: try row.present(row.time(Field.expiry.rawValue)),
             absoluteExpiresAt: try row.time(Field.cap.rawValue), requestCount: try row.int(Field.requests.rawValue),
-            turnCount: 0, ipAddress: try row.text(Field.ipAddress.rawValue),
+            turnCount: try row.text(Field.turns.rawValue) == nil ? 0 : row.int(Field.turns.rawValue),
+            ipAddress: try row.text(Field.ipAddress.rawValue),
             userAgent: try row.text(Field.agent.rawValue),
             life: .microseconds(Int64(try row.int(Field.life.rawValue))),
             renewal: try row.name(Field.renewal.rawValue), end: end)
@@ -56,40 +58,59 @@ struct SessionHash: Sendable {
         writes = try row.int(Field.writes.rawValue)
     }
 
-    /// The fields that a write may change and their values; empty for none. Left out are the requests and the writes,
-    /// which the scripts count, and the activity, which never goes back.
-    private static func changeable(_ record: SessionRecord) -> [(Field, RedisArgument)] {
+    /// The fields that a write may change and their values. Left out are the requests and the writes, which the scripts
+    /// count, and the activity, which never goes back.
+    private static func changeable(_ record: SessionRecord) -> [(field: Field, value: RedisArgument?)] {
         let session = record.session
         return [
-            (.user, RedisArgument(session.userID?.text ?? "")), (.metadata, RedisArgument(session.metadata.text)),
+            (.user, session.userID.map { RedisArgument($0.text) }), (.metadata, RedisArgument(session.metadata.text)),
             (.claims, RedisArgument(session.claims.text)), (.version, RedisArgument(session.version)),
             (.expiry, RedisArgument(session.expiresAt)), (.epoch, RedisArgument(record.epoch)),
-            (.digest, RedisArgument(record.digest?.bytes ?? [])),
-            (.previous, RedisArgument(record.previous?.digest.bytes ?? [])),
-            (.previousUntil, record.previous.map { RedisArgument($0.until) } ?? ""),
-            (.sealed, RedisArgument(record.previous?.successorSealed ?? [])),
-            (.end, session.end.map { RedisArgument($0.at) } ?? ""),
-            (.reason, RedisArgument(session.end?.reason.rawValue ?? "")),
+            (.digest, record.digest.map { RedisArgument($0.bytes) }),
+            (.previous, record.previous.map { RedisArgument($0.digest.bytes) }),
+            (.previousUntil, record.previous.map { RedisArgument($0.until) }),
+            (.sealed, record.previous.map { RedisArgument($0.successorSealed) }),
+            (.end, session.end.map { RedisArgument($0.at) }),
+            (.reason, session.end.map { RedisArgument($0.reason.rawValue) }),
         ]
     }
 
-    /// What a write sends to make this record `later`: names and values of the fields that differ.
+    /// What a write sends to make this record `later`: names and values of the fields that differ, nothing for those that
+    /// are to go.
     func changes(to later: SessionRecord) -> [RedisArgument] {
         zip(Self.changeable(record), Self.changeable(later)).flatMap { before, after in
-            before.1 == after.1 ? [] : [RedisArgument(Self.names[after.0.rawValue]), after.1]
+            before.value == after.value ? [] : [RedisArgument(Self.names[after.field.rawValue]), after.value ?? ""]
         }
     }
 
     /// What a creation sends: names and values of the fields that do not hang on the moment.
     static func fields(of new: NewSession) -> [RedisArgument] {
-        let fields: [(Field, RedisArgument?)] = [
+        words([
             (.user, new.userID.map { RedisArgument($0.text) }), (.type, RedisArgument(new.type.rawValue)),
             (.metadata, RedisArgument(new.metadata.text)), (.claims, RedisArgument(new.claims.text)), (.version, 1),
             (.ipAddress, new.ipAddress.map { RedisArgument($0) }), (.agent, new.userAgent.map { RedisArgument($0) }),
             (.renewal, RedisArgument(new.policy.renewal.rawValue)), (.epoch, 0),
             (.digest, new.digest.map { RedisArgument($0.bytes) }),
-        ]
-        return fields.flatMap { field, value in value.map { [RedisArgument(names[field.rawValue]), $0] } ?? [] }
+        ])
+    }
+
+    /// What a copy is made of: names and values of all fields.
+    static func fields(of record: SessionRecord) -> [RedisArgument] {
+        let session = record.session
+        return words(
+            changeable(record) + [
+                (.type, RedisArgument(session.type.rawValue)), (.start, RedisArgument(session.createdAt)),
+                (.activity, RedisArgument(session.lastActivity)),
+                (.cap, session.absoluteExpiresAt.map { RedisArgument($0) }),
+                (.requests, RedisArgument(session.requestCount)), (.turns, RedisArgument(session.turnCount)),
+                (.ipAddress, session.ipAddress.map { RedisArgument($0) }),
+                (.agent, session.userAgent.map { RedisArgument($0) }), (.life, RedisArgument(session.life)),
+                (.renewal, RedisArgument(session.renewal.rawValue)), (.writes, 1),
+            ])
+    }
+
+    private static func words(_ fields: [(field: Field, value: RedisArgument?)]) -> [RedisArgument] {
+        fields.flatMap { field, value in value.map { [RedisArgument(names[field.rawValue]), $0] } ?? [] }
     }
 }
 

@@ -160,7 +160,7 @@ struct RedisClusterChangeTests {
                 // Keys of which one is there cannot be answered for now: the caller waits, or is told in the end.
                 let all = RedisCommand("MGET", key: "{foo}1", ["{foo}2"])
                 try await TestServer.withClient(url: TestCluster.url(of: cluster)) {
-                    $0.answerTimeout = .milliseconds(500)
+                    $0.answerTimeout = .seconds(2)
                 } _: { impatient async throws in
                     let error = await expectFailure(.server) { try await impatient.send(all) }
                     #expect(error?.serverCode == "TRYAGAIN")
@@ -169,7 +169,7 @@ struct RedisClusterChangeTests {
                 async let waiting = client.send(all)
                 try await move("{foo}2")
                 #expect(try await waiting.array().map { try $0.string() } == ["{foo}1x", "{foo}2x"])
-                // Once the slot has moved, MOVED is met once.
+                // Once the slot has moved, MOVED is met once, or not at all where the map was fetched meanwhile.
                 for node in cluster.nodes where try await node.tell("ROLE").hasPrefix("master") {
                     try await node.tell("CLUSTER", "SETSLOT", "\(slot)", "NODE", there)
                 }
@@ -178,7 +178,7 @@ struct RedisClusterChangeTests {
                 }
                 #expect(try await client.send(RedisCommand("GET", key: "{foo}1")).string() == "{foo}1x")
                 let met = try await redirections()
-                #expect(met == "errorstat_MOVED:count=1")
+                #expect(met == nil || met == "errorstat_MOVED:count=1")
                 for _ in 0..<20 { _ = try await client.send(RedisCommand("SET", key: "{foo}3", ["1"])) }
                 #expect(try await redirections() == met)
             }
@@ -212,6 +212,7 @@ struct RedisClusterChangeTests {
                     return try await group.reduce(0, +)
                 }
                 #expect(counted > 0)
+                #expect(try await old.tell("INFO", "errorstats").contains("errorstat_MOVED"))
                 #expect(try await client.send(RedisCommand("GET", key: "foo")).int() == counted)
             }
         }
@@ -233,10 +234,8 @@ struct RedisClusterChangeTests {
                     try await cluster.replica(of: primary)?.tell("DBSIZE") == "1"
                 }
                 primary.kill()
-                let began = ContinuousClock.now
                 #expect(await events.next() == .lost)
                 let read = try await client.send(RedisCommand("GET", key: "foo", retry: .ifInterrupted)).int()
-                print("failover of a primary: \(began.duration(to: .now)) until the next answer")
                 #expect(read == 1)
                 let written = await client.send([
                     RedisCommand("SET", key: "foo", ["2"]), RedisCommand("SET", key: "bar", ["2"]),
@@ -255,7 +254,7 @@ struct RedisClusterChangeTests {
     @Test("a primary that hangs is replaced, and not asked when it goes on") func hanging() async throws {
         try await RedisCluster.run { cluster async throws in
             try await TestServer.withClient(url: TestCluster.url(of: cluster)) {
-                $0.answerTimeout = .milliseconds(500)
+                $0.answerTimeout = .seconds(2)
             } _: { client async throws in
                 let primary = try await cluster.primary(of: 12_182, askedOf: cluster.nodes[0])
                 _ = try await client.send(RedisCommand("SET", key: "foo", ["1"]))
@@ -281,6 +280,7 @@ struct RedisClusterChangeTests {
         try await RedisCluster.run { cluster async throws in
             try await TestServer.withClient(url: TestCluster.url(of: cluster)) {
                 $0.outageGrace = .zero
+                $0.answerTimeout = .seconds(60)
             } _: { client async throws in
                 let primary = try await cluster.primary(of: 12_182, askedOf: cluster.nodes[0])
                 for key in ["foo", "bar"] { _ = try await client.send(RedisCommand("SET", key: key, ["1"])) }

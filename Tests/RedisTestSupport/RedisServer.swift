@@ -104,10 +104,12 @@ package final class RedisServer: Sendable {
         try? FileManager.default.removeItem(atPath: folder)
     }
 
-    /// What redis-cli prints of a command's answer; `words` may begin with options of its own, such as `--user`.
+    /// What redis-cli prints of a command's answer, or of there being none; `words` may begin with options of its own, such as
+    /// `--user`.
     @discardableResult
     package func tell(_ words: String...) async throws -> String {
-        try await Programs.run(["redis-cli", "-h", "127.0.0.1", "-p", "\(port)", "--no-auth-warning"] + words)
+        let program = ["redis-cli", "-h", "127.0.0.1", "-p", "\(port)", "--no-auth-warning"]
+        return try await Programs.run(program + words, mayFail: true)
     }
 }
 

@@ -28,6 +28,9 @@ struct PlanTests {
                 now() - n * interval '1 second', '[]'
             FROM generate_series(1, 20000) AS n
             """)
+        try await database.run(
+            "INSERT INTO sojourn.redis_pending (session_id) SELECT gen_random_uuid() FROM generate_series(1, 20000)")
+        try await database.run("ANALYZE sojourn.redis_pending")
         try await database.run("ANALYZE sojourn.session_master")
         try await database.run("ANALYZE sojourn.idempotency_keys")
         try await database.run("ANALYZE sojourn.users")
@@ -108,6 +111,32 @@ struct PlanTests {
             LIMIT 1001
             """)
         expectIndex("session_master_pkey", in: lap)
+    }
+
+    @Test("pending changes are read in their order and settled by it, however many wait")
+    func pendingChanges() async throws {
+        let arrays = ["ARRAY[1, 2]::bigint[]", "ARRAY[gen_random_uuid(), gen_random_uuid()]"]
+        let forgetting = try await Self.database.value.run(
+            "SELECT prosrc FROM pg_proc WHERE oid = 'sojourn.forget_changes'::regproc"
+        ).first?.text(0)
+        for plan in [
+            try await plan(PostgresStore.watching.sql, ["101"]), try await plan(PostgresStore.settling.sql, arrays),
+            try await plan(try #require(forgetting).replacing("p_rows", with: "100")),
+        ] {
+            #expect(plan.contains { $0.contains("redis_pending_pkey") }, "\(plan.joined(separator: "\n"))")
+            #expect(!plan.contains { $0.contains("Seq Scan on redis_pending") }, "\(plan.joined(separator: "\n"))")
+        }
+    }
+
+    @Test("images and touches go by the primary key, decided without the table of users")
+    func copies() async throws {
+        let arrays = [Self.ids, "ARRAY[1, 1]::bigint[]", "ARRAY[now(), now()]"]
+        for plan in [
+            try await plan(PostgresStore.copying.sql, [Self.ids]), try await plan(PostgresStore.touching.sql, arrays),
+        ] {
+            expectIndex("session_master_pkey", in: plan)
+            #expect(!plan.contains { $0.contains("users") })
+        }
     }
 
     @Test(

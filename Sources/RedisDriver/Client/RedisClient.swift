@@ -65,7 +65,7 @@ extension RedisClient {
     }
 
     /// Sends commands as one pipeline: those that go to one server go there in their order, with nobody's between them.
-    /// They are no transaction: each succeeds or fails by itself.
+    /// They are no transaction: each succeeds or fails by itself, and what a cluster's node redirects runs a little later.
     ///
     /// - Returns: One result per command.
     public func send(_ commands: [RedisCommand]) async -> [Result<RedisValue, RedisError>] {

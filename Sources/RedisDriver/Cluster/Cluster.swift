@@ -31,7 +31,7 @@ final class Cluster: Sendable {
     /// The cluster that the configured hosts are nodes of, without a map yet.
     init(_ surroundings: Surroundings) {
         self.surroundings = surroundings
-        state = Mutex(State(outage: Outage(grace: surroundings.configuration.outageGrace)))
+        state = Mutex(State(outage: surroundings.outage))
     }
 
     /// How many commands wait for an answer of a node.
@@ -133,6 +133,7 @@ extension Cluster {
                 failures.append(error)
             }
         }
+        guard !state.withLock(\.isClosed) else { return nil }
         let failure = Connector.summary(failures)
         let (isFirst, retry) = state.withLock { state in
             let isFirst = !state.outage.isOn

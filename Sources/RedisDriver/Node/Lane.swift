@@ -15,6 +15,12 @@ struct Surroundings: Sendable {
     /// Who waits for the end of the lanes.
     let farewell = Farewell()
 
+    /// No outage yet. Where somebody else may take over from a server that is gone, it pays to look often.
+    var outage: Outage {
+        let hasSuccessors = configuration.topology != .single || configuration.hosts.count > 1
+        return Outage(grace: configuration.outageGrace, pauseMax: hasSuccessors ? .milliseconds(500) : .seconds(2))
+    }
+
     /// What tells this client's gauges from those of others in the process.
     var dimensions: [(String, String)] { [("client", configuration.clientName)] }
 }

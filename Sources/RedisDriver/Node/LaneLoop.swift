@@ -43,7 +43,7 @@ final class LaneLoop: @unchecked Sendable {
     init(_ lane: Lane, _ eventLoop: any EventLoop) {
         self.lane = lane
         self.eventLoop = eventLoop
-        outage = Outage(grace: lane.surroundings.configuration.outageGrace)
+        outage = lane.surroundings.outage
     }
 
     private var configuration: RedisConfiguration { lane.surroundings.configuration }

@@ -17,6 +17,10 @@ extension ForwardingStore {
         try await base.validate(access)
     }
 
+    public func validation(_ access: SessionAccess, freshness: Freshness) async throws -> Validation? {
+        try await base.validation(access, freshness: freshness)
+    }
+
     public func find(_ accesses: [SessionAccess]) async throws -> [StoredSession?] {
         try await base.find(accesses)
     }

@@ -55,7 +55,7 @@ public final class TieredStore<Base: TruthStore>: ForwardingStore {
         rounds = Rounds()
     }
 
-    public var capabilities: StoreCapabilities { base.capabilities }
+    public var capabilities: StoreCapabilities { base.capabilities.subtracting(.tiering) }
 
     /// The store's time now, as far as this node knows.
     var now: Timestamp? {
@@ -79,28 +79,47 @@ extension TieredStore {
         }
         let age: Duration? = if case .within(let age) = freshness { age } else { nil }
         let looked = await look(for: access.id, age: age)
-        if case .copy(let record) = looked, let answer = try await answer(record, to: access, age: age) { return answer }
+        if case .copy(let record, let era) = looked,
+            let answer = try await answer(record, of: era, to: access, age: age)
+        {
+            return answer
+        }
         do {
             let session = try await base.validate(access)
             Counter(label: "sojourn.tier.answers", dimensions: [("source", "database")]).increment()
             if session != nil, case .missing(let leave?) = looked { bring(leave) }
             return session.map { Validation($0) }
         } catch let error as SojournError where error.code == .storeUnavailable {
-            guard case .staleIfDown(let age) = freshness, case .copy(let record) = await look(for: access.id, age: age),
-                let answer = try await answer(record, to: access, age: age, isCounted: false)
+            guard case .staleIfDown(let age) = freshness,
+                case .copy(let record, let era) = await look(for: access.id, age: age),
+                let answer = try await answer(record, of: era, to: access, age: age, isCounted: false)
             else { throw error }
             return answer
         }
     }
 
+    /// What came of looking for a copy.
+    private enum Looked {
+        /// A copy, of that era.
+        case copy(SessionRecord, era: Int64)
+        /// None, and the leave to bring one; nil where somebody else has it.
+        case missing(CacheLeave?)
+    }
+
     /// Looks for a copy; nil where none may be answered by, or the cache does not answer.
-    private func look(for id: SessionID, age: Duration?) async -> CachedSession? {
+    private func look(for id: SessionID, age: Duration?) async -> Looked? {
+        guard !touches.isFull else { return nil }
         let era = state.withLock { state -> Int64? in
-            guard let era = state.lease.era(for: id, at: .now, age: age), state.breaker.admits(at: .now) else { return nil }
-            return era
+            guard let era = state.lease.era(for: id, at: .now, age: age) else { return nil }
+            return state.breaker.admits(at: .now) ? era : nil
         }
-        guard let era, !touches.isFull else { return nil }
-        return await asking { try await cache.look(for: id, era: era) }
+        guard let era else { return nil }
+        return await asking {
+            switch try await cache.look(for: id, era: era) {
+            case .copy(let record): .copy(record, era: era)
+            case .missing(let leave): .missing(leave)
+            }
+        }
     }
 
     /// Runs `body`, which asks the cache, and notes how it went; nil where it failed.
@@ -128,7 +147,7 @@ extension TieredStore {
     /// The answer by a copy; nil where the database must decide: the copy opens only to the session's present secret,
     /// before its expiry and while nothing is due to be renewed, and the news must still be news now.
     private func answer(
-        _ record: SessionRecord, to access: SessionAccess, age: Duration?, isCounted: Bool = true
+        _ record: SessionRecord, of era: Int64, to access: SessionAccess, age: Duration?, isCounted: Bool = true
     ) async throws -> Validation? {
         guard let now, record.session.id == access.id,
             record.admission(
@@ -137,10 +156,11 @@ extension TieredStore {
         var touched = record
         touched.touch(at: now)
         guard touched.session.expiresAt == record.session.expiresAt else { return nil }
-        let known = state.withLock { state in
-            state.lease.era(for: access.id, at: .now, age: age).map { _ in state.lease.age(at: .now) ?? .zero }
+        let instant = ContinuousClock.now
+        let newsAge = state.withLock { state in
+            state.lease.era(for: access.id, at: instant, age: age) == era ? state.lease.age(at: instant) : nil
         }
-        guard let known else { return nil }
+        guard let newsAge else { return nil }
         if isCounted {
             if tiering.touchFlush > .zero {
                 touched.session.requestCount = record.session.requestCount + touches.note(access.id, at: now)
@@ -149,7 +169,7 @@ extension TieredStore {
             }
         }
         Counter(label: "sojourn.tier.answers", dimensions: [("source", "cache")]).increment()
-        return Validation(touched.session, source: .cache, age: known)
+        return Validation(touched.session, source: .cache, age: newsAge)
     }
 
     /// The database's answer, with the cache's beside it.
@@ -158,7 +178,7 @@ extension TieredStore {
         let session = try await base.validate(access)
         switch await looked {
         case .missing(let leave?): if session != nil { bring(leave) }
-        case .copy(let record):
+        case .copy(let record, _):
             let isSame = session.map { record.session.agrees(with: $0) } ?? true
             Counter(label: "sojourn.tier.compared", dimensions: [("same", isSame ? "yes" : "no")]).increment()
             if !isSame { logger.warning("a copy differs", metadata: ["session": "\(access.id)"]) }
@@ -227,7 +247,7 @@ extension TieredStore {
         guard tiering.phase != .database else { return value }
         let changed = ContinuousClock.now
         do {
-            try await rounds.join { try await self.readChanges() }
+            try await readOnce()
         } catch {
             // Every reading from before the change is old by then. Not cancelled with the caller: the answer waits.
             let end = changed + tiering.trustLease
@@ -249,22 +269,32 @@ extension TieredStore {
             let asked = ContinuousClock.now
             let pending = try await base.pendingChanges(max: 10_000)
             isWhole = pending.isWhole
-            state.withLock { state in
-                state.lease.read(pending, askedAt: asked)
+            let changes = state.withLock { state in
                 state.time = (pending.at, asked)
+                return state.lease.read(pending, askedAt: asked)
             }
-            let ids = Array(Set(pending.changes.map(\.session)))
-            guard !ids.isEmpty else { return }
-            guard state.withLock({ $0.breaker.admits(at: .now) }),
-                await asking({ try await cache.remove(ids) }) != nil
-            else { throw SojournError(.storeUnavailable, "The cache does not answer.") }
-            state.withLock { $0.lease.removed(ids) }
-            try await base.settle(pending.changes)
+            if !changes.new.isEmpty {
+                let ids = Array(Set(changes.new.map(\.session)))
+                guard state.withLock({ $0.breaker.admits(at: .now) }),
+                    await asking({ try await cache.remove(ids) }) != nil
+                else { throw SojournError(.storeUnavailable, "The cache does not answer.") }
+                state.withLock { $0.lease.remove(changes.new, at: .now) }
+            }
+            if !changes.old.isEmpty { try await base.settle(changes.old) }
         }
     }
 
-    /// Tells the database of the validations that the cache answered.
-    func flush() async throws {
+    /// Reads what changed once. `run()` does it by itself, again and again.
+    ///
+    /// - Throws: Where it could not be read, or the cache not be told.
+    public func readOnce() async throws {
+        try await rounds.join { try await self.readChanges() }
+    }
+
+    /// Tells the database of the validations that the cache answered. `run()` does it by itself.
+    ///
+    /// - Throws: What the database throws; what it did not take is kept and told again.
+    public func flush() async throws {
         let taken = touches.take()
         for start in stride(from: 0, to: taken.count, by: 1000) {
             let part = Array(taken[start..<min(start + 1000, taken.count)])
@@ -285,7 +315,7 @@ extension TieredStore: Service {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await self.every(self.tiering.trustLease / 4, "changes were not read") {
-                    try await self.rounds.join { try await self.readChanges() }
+                    try await self.readOnce()
                 }
             }
             if tiering.touchFlush > .zero {
@@ -297,9 +327,12 @@ extension TieredStore: Service {
             group.cancelAll()
         }
         // Requests under way may have answered since.
-        for attempt in 1... where !touches.isEmpty {
-            do { try await flush() } catch {
-                guard attempt < 10 else { throw error }
+        let end = ContinuousClock.now + .seconds(5)
+        while !touches.isEmpty {
+            do {
+                try await flush()
+            } catch {
+                guard .now < end else { throw error }
                 await Self.sleep(until: .now + .milliseconds(500))
             }
         }

@@ -5,6 +5,9 @@
 /// Whoever ends a session waits until its copy is gone, or until every node's last reading before that end has run out.
 /// So a reading counts from the moment at which it was asked for, and an answer by a copy must be within it when it is
 /// given, not only when the copy was looked for.
+///
+/// A change stays written down for two leases, so that every node reads it and removes the copy by its own way to the
+/// cache: another node's way may lead to a server that has been deposed.
 struct TrustLease: Sendable {
     /// For how long a reading is news.
     let length: Duration
@@ -13,23 +16,38 @@ struct TrustLease: Sendable {
     private var isWhole = false
     /// Sessions that changed and whose copies are not known to be gone.
     private var outdated: Set<SessionID> = []
+    /// Changes whose copies this node removed, and when.
+    private var removed: [PendingChange: ContinuousClock.Instant] = [:]
 
     /// A lease that covers nothing yet.
     init(length: Duration) {
         self.length = length
     }
 
-    /// Takes a reading that was asked for at a moment.
-    mutating func read(_ pending: PendingChanges, askedAt: ContinuousClock.Instant) {
+    /// Takes a reading that was asked for at a moment. Returns the changes whose copies are to be removed, and those that
+    /// every node has had the time to read.
+    mutating func read(
+        _ pending: PendingChanges, askedAt: ContinuousClock.Instant
+    ) -> (new: [PendingChange], old: [PendingChange]) {
+        if pending.era != era { removed = [:] }
         self.askedAt = askedAt
         era = pending.era
         isWhole = pending.isWhole
-        outdated = Set(pending.changes.map(\.session))
+        let new = pending.changes.filter { removed[$0] == nil }
+        outdated = Set(new.map(\.session))
+        let old = pending.changes.filter { change in removed[change].map { $0 + length * 2 <= askedAt } ?? false }
+        // What is written down no longer was settled by somebody.
+        if isWhole {
+            let written = Set(pending.changes)
+            removed = removed.filter { written.contains($0.key) }
+        }
+        return (new, old)
     }
 
-    /// Notes that the copies of these sessions are gone.
-    mutating func removed(_ ids: [SessionID]) {
-        outdated.subtract(ids)
+    /// Notes that the copies that these changes made worthless are gone.
+    mutating func remove(_ changes: [PendingChange], at now: ContinuousClock.Instant) {
+        outdated.subtract(changes.map(\.session))
+        for change in changes { removed[change] = now }
     }
 
     /// The era whose copies of a session may be answered by at `now`, by a reading of at most `age`; nil where none may.

@@ -2,7 +2,7 @@
 -- Stands before every script. A session is a hash; its fields, in the order in which scripts read and answer them, are
 -- named in SessionHash.swift. Moments and lengths are whole microseconds, which a Lua number holds exactly until 2255.
 local FIELDS = {
-    'u', 't', 'm', 'c', 'v', 's', 'a', 'x', 'X', 'n', 'i', 'g', 'l', 'r', 'e', 'd', 'p', 'q', 'z', 'o', 'y', 'w', 'b',
+    'u', 't', 'm', 'c', 'v', 's', 'a', 'x', 'X', 'n', 'i', 'g', 'l', 'r', 'e', 'd', 'p', 'q', 'z', 'o', 'y', 'w', 'b', 'j',
 }
 local EXPIRES, LIFE, RENEWAL, DIGEST, PREVIOUS, UNTIL, ENDED, BEGUN = 8, 13, 14, 16, 17, 18, 20, 23
 

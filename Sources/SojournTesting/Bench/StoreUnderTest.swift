@@ -30,6 +30,8 @@ public struct StoreUnderTest: Sendable {
     public let name: String
     /// How the explorer's callers are scheduled on it.
     public let scheduling: Scheduling
+    /// Lets counts that lag behind catch up; nil for a store whose counts are exact at every answer.
+    let settle: (@Sendable (any SessionStore) async throws -> Void)?
     private let open: @Sendable (ManualClock) async throws -> any SessionStore
     private let close: @Sendable (any SessionStore) async throws -> Void
 
@@ -38,15 +40,19 @@ public struct StoreUnderTest: Sendable {
     /// - Parameters:
     ///   - open: an empty store on the clock. Called once for every example and every replay: may well hand out the
     ///     same store emptied.
+    ///   - settle: for a store that counts validations later than it answers them: lets the counts catch up. The explorer
+    ///     compares counts only after it.
     ///   - close: puts the store away, also after a failure. Nothing by default.
     public init(
         _ name: String, scheduling: Scheduling = .free,
         open: @escaping @Sendable (ManualClock) async throws -> any SessionStore,
+        settle: (@Sendable (any SessionStore) async throws -> Void)? = nil,
         close: @escaping @Sendable (any SessionStore) async throws -> Void = { _ in }
     ) {
         self.name = name
         self.scheduling = scheduling
         self.open = open
+        self.settle = settle
         self.close = close
     }
 

@@ -71,7 +71,7 @@ public struct Explorer: Sendable {
     func replay(_ schedule: Schedule) async throws -> Replay {
         let store = store
         let run: @Sendable () async throws -> History = {
-            try await store.withStore { try await History(schedule, on: $0, clock: $1) }
+            try await store.withStore { try await History(schedule, on: $0, clock: $1, settle: store.settle) }
         }
         let history =
             switch store.scheduling {

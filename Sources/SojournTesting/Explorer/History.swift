@@ -29,12 +29,18 @@ struct History: Sendable, Hashable {
     let auditRound: Int
     /// Whether the store keeps what is over as it was at its end.
     let keepsEnded: Bool
+    /// Whether counts are exact only from round to round.
+    let countsLag: Bool
 
     /// The calls of the audit.
     var audit: [Event] { events.filter { $0.round == auditRound } }
 
-    /// Runs a schedule on an empty store: every round's callers at once, and a barrier after each round.
-    init(_ schedule: Schedule, on store: any SessionStore, clock: ManualClock) async throws {
+    /// Runs a schedule on an empty store: every round's callers at once, and a barrier after each round, at which counts
+    /// that lag behind catch up by `settle`.
+    init(
+        _ schedule: Schedule, on store: any SessionStore, clock: ManualClock,
+        settle: (@Sendable (any SessionStore) async throws -> Void)?
+    ) async throws {
         let recorder = Recorder()
         if let items = store as? any ItemStore, store.capabilities.contains(.items) {
             _ = try await items.put(ScheduleNames.catalogue)
@@ -52,7 +58,9 @@ struct History: Sendable, Hashable {
                     }
                 }
             }
+            try await settle?(store)
         }
+        countsLag = settle != nil
         auditRound = schedule.rounds.count
         keepsEnded = store.capabilities.contains(.history)
         for step in Self.audit(of: schedule, capabilities: store.capabilities) {

@@ -77,15 +77,18 @@ struct Linearization {
 ///
 /// A store without history promises of a session that is over no more than that it is over. And it may count a validation
 /// that it refuses, where the session's user ends it at the same time: what a session counted is compared where it was
-/// live to the end.
+/// live to the end. A store whose counts lag is asked for them in the audit only.
 struct Promises {
     private let keepsEnded: Bool
+    /// The round from which on counts are compared.
+    private let exactFrom: Int
     /// The sessions that the audit found live.
     private let survivors: Set<Int>
 
     /// The promises of the store on which this was observed.
     init(_ history: History) {
         keepsEnded = history.keepsEnded
+        exactFrom = history.countsLag ? history.auditRound : 0
         survivors = Set(
             history.audit.compactMap { event in
                 guard case (.get(let key), .stored(let stored?)) = (event.step.verb, event.outcome),
@@ -99,6 +102,7 @@ struct Promises {
     func allow(_ event: Event, _ expected: Outcome, in model: MemoryModel) -> Bool {
         if case .sweep = event.step.verb, case .swept = event.outcome { return true }
         if event.outcome == expected { return true }
+        if event.round < exactFrom, event.outcome.withoutCounts == expected.withoutCounts { return true }
         guard !keepsEnded, !event.step.verb.sessions.contains(where: survivors.contains) else { return false }
         return event.outcome.withoutTouches == expected.withoutTouches || isOfWhatIsOver(event, in: model)
     }
@@ -119,18 +123,32 @@ struct Promises {
 extension Outcome {
     /// The same without what validations change.
     fileprivate var withoutTouches: Outcome {
-        func untouched(_ session: Session) -> Session {
-            var session = session
+        mappingSession { session in
             session.requestCount = 0
             session.lastActivity = session.createdAt
             session.expiresAt = session.createdAt
+        }
+    }
+
+    /// The same without what a cache counts later.
+    fileprivate var withoutCounts: Outcome {
+        mappingSession { session in
+            session.requestCount = 0
+            session.lastActivity = session.createdAt
+        }
+    }
+
+    private func mappingSession(_ change: (inout Session) -> Void) -> Outcome {
+        func changed(_ session: Session) -> Session {
+            var session = session
+            change(&session)
             return session
         }
         return switch self {
-        case .session(let session?): .session(untouched(session))
-        case .both(let session, let items): .both(untouched(session), items)
-        case .repeated(let session, let sealed): .repeated(untouched(session), sealed: sealed)
-        case .stored(let stored?): .stored(StoredSession(session: untouched(stored.session), status: stored.status))
+        case .session(let session?): .session(changed(session))
+        case .both(let session, let items): .both(changed(session), items)
+        case .repeated(let session, let sealed): .repeated(changed(session), sealed: sealed)
+        case .stored(let stored?): .stored(StoredSession(session: changed(stored.session), status: stored.status))
         default: self
         }
     }

@@ -74,8 +74,7 @@ import Testing
             ),
             (
                 ["SESSION_DB_TYPE": "tiered"],
-                "SESSION_DB_TYPE: found \"tiered\" (environment), expected sqlite or postgres: this build has these two "
-                    + "only"
+                "SESSION_DB_TYPE: found \"tiered\" (environment), expected sqlite, postgres or redis"
             ),
             (["DB_TYPE": "local"], "POSTGRES_USER: expected the name of a database user"),
             (

@@ -16,7 +16,7 @@ import Testing
             ("redis://:secret@h:1/2", "redis://h:1/2"),
             ("rediss://u:secret@h", "rediss://u@h:6379"),
             ("redis+cluster://a,b:7000", "redis+cluster://a:6379,b:7000"),
-            ("rediss+sentinel://:secret@a,[::1]:7/0?master=m", "rediss+sentinel://a:6379,[::1]:7?master=m"),
+            ("rediss+sentinel://:secret@a,[::1]:7/0?master=m", "rediss+sentinel://a:26379,[::1]:7?master=m"),
         ])
     func places(url: String, place: String) throws {
         let settings = try Self.settings(["REDIS_URL": url])

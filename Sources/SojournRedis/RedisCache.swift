@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Logging
+public import RedisDriver
+public import Sojourn
+
+/// Copies of sessions in Redis 7 or newer, or Valkey, before a database (R2).
+///
+/// A copy carries its era and the run id of the server that it was brought to, and is worth nothing elsewhere: a server
+/// that was restarted from an old snapshot, or promoted in another's place, is cold. Every copy has a TTL; eviction is
+/// harmless, so any `maxmemory-policy` will do.
+public final class RedisCache: SessionCache {
+    private let client: RedisClient
+    private let prefix: String
+    private let scripts = Scripts(keeping: RedisStore.endedLife)
+
+    /// Most time for an answer: past it, the database is asked.
+    public static let answerMax = Duration.milliseconds(250)
+
+    /// A cache on the servers that the configuration names. Connects when it is first used; what takes longer than
+    /// `answerMax` fails, and an outage is told at once.
+    ///
+    /// - Parameter prefix: What every key begins with.
+    public init(
+        _ configuration: RedisConfiguration, prefix: String = "sojourn",
+        logger: Logger = Logger(label: "sojourn.cache")
+    ) {
+        var configuration = configuration
+        configuration.answerTimeout = min(configuration.answerTimeout, Self.answerMax)
+        configuration.outageGrace = .zero
+        client = RedisClient(configuration, logger: logger)
+        self.prefix = prefix
+    }
+
+    /// Ends every connection; later calls throw `storeUnavailable`.
+    public func close() {
+        client.close()
+    }
+
+    /// The key of a session's copy.
+    func key(_ id: SessionID) -> String { "\(prefix):{\(id)}:copy" }
+
+    public func look(for id: SessionID, era: Int64) async throws -> CachedSession {
+        try await RedisFailure.mapping {
+            let number = UInt64.random(in: 0 ... .max)
+            let value = try await client.send(
+                .script(
+                    scripts.look, keys: [key(id)],
+                    [RedisArgument(Int(era)), .runID, RedisArgument(String(number))], retry: .ifInterrupted))
+            if case .array(let parts) = value {
+                return .copy(try SessionHash(id, .array(Array(parts.dropFirst(2)))).record)
+            }
+            let isLeave = try value.int() == 1
+            return .missing(leave: isLeave ? CacheLeave(session: id, era: era, number: number) : nil)
+        }
+    }
+
+    public func bring(_ copies: [SessionCopy]) async throws {
+        try await RedisFailure.mapping {
+            let answers = await client.send(
+                copies.map { copy in
+                    let milliseconds = max(1, Int(copy.life / .milliseconds(1)))
+                    let head: [RedisArgument] = [
+                        RedisArgument(Int(copy.leave.era)), .runID, RedisArgument(String(copy.leave.number)),
+                        RedisArgument(milliseconds),
+                    ]
+                    return .script(
+                        scripts.bring, keys: [key(copy.leave.session)], head + SessionHash.fields(of: copy.record))
+                })
+            for answer in answers { _ = try answer.get() }
+        }
+    }
+
+    public func remove(_ ids: [SessionID]) async throws {
+        try await RedisFailure.mapping {
+            let answers = await client.send(ids.map { RedisCommand("DEL", key: key($0), retry: .ifInterrupted) })
+            for answer in answers { _ = try answer.get() }
+        }
+    }
+}
