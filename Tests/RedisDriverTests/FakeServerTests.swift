@@ -11,6 +11,7 @@ import Testing
     ) async throws {
         try await FakeServer.run(answer) { fake async throws in
             try await TestServer.withClient(url: fake.url) {
+                $0.connections = 1
                 $0.outageGrace = .seconds(120)
             } _: { client async throws in
                 try await body(client, fake)
@@ -125,6 +126,7 @@ import Testing
             } > answered ? .silence : nil
         } _: { fake in
             try await TestServer.withClient(url: fake.url) {
+                $0.connections = 1
                 $0.heartbeat = .milliseconds(10)
                 $0.answerTimeout = .seconds(1)
             } _: { client async throws in
@@ -175,6 +177,7 @@ import Testing
             return words[0] == "GET" ? .close(after: "") : nil
         } _: { fake async throws in
             try await TestServer.withClient(url: fake.url) {
+                $0.connections = 1
                 $0.password = .command(["sh", "-c", "echo pass; echo $$"])
                 $0.outageGrace = .seconds(120)
             } _: { client async throws in

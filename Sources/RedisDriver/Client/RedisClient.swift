@@ -5,7 +5,7 @@ public import ServiceLifecycle
 
 /// A client of Redis, or of what speaks its protocol: RESP3, or RESP2 where the server knows no better.
 ///
-/// - **Pipelining.** All callers share a connection. What they send while the event loop is on its way is written at once.
+/// - **Pipelining.** All callers share a few connections. What they send while the event loop is on its way is written at once.
 ///   Answers come in order; each caller is resumed with its own.
 /// - **Answers.** At the latest when `answerTimeout` is over. What is known of a failed command's effect is
 ///   `RedisError.outcome`.

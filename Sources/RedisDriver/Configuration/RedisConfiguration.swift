@@ -44,10 +44,10 @@ public struct RedisConfiguration: Sendable {
     public var tls: RedisTLS?
     /// What `CLIENT LIST` shows; without spaces. Default: `sojourn`.
     public var clientName = "sojourn"
-    /// Pipelined connections to each server, which all callers share. Default: 1, which is enough for a server's one
-    /// thread.
-    public var connections = 1
-    /// Most commands that wait for an answer from one server, sent or not. Default: 10,000.
+    /// Pipelined connections to each server, which all callers share. Default: 2, so that the server is busy with one while
+    /// the answers of the other are on their way; more are no faster on two cores.
+    public var connections = 2
+    /// Most commands that wait for an answer on one connection, sent or not. Default: 10,000.
     public var queueMax = 10_000
     /// Most time to connect to one host, with encryption and authentication. Default: 5 s.
     public var connectTimeout = Duration.seconds(5)
