@@ -22,11 +22,11 @@ public final class RedisCache: SessionCache {
     ///
     /// - Parameter prefix: What every key begins with.
     public init(
-        _ configuration: RedisConfiguration, prefix: String = "sojourn",
+        _ configuration: RedisConfiguration, prefix: String = "sojourn", answerMax: Duration = RedisCache.answerMax,
         logger: Logger = Logger(label: "sojourn.cache")
     ) {
         var configuration = configuration
-        configuration.answerTimeout = min(configuration.answerTimeout, Self.answerMax)
+        configuration.answerTimeout = min(configuration.answerTimeout, answerMax)
         configuration.outageGrace = .zero
         client = RedisClient(configuration, logger: logger)
         self.prefix = prefix
@@ -71,9 +71,18 @@ public final class RedisCache: SessionCache {
         }
     }
 
-    public func remove(_ ids: [SessionID]) async throws {
+    public func remove(_ ids: [SessionID]) async throws { try await holdBack(ids, 0) }
+
+    public func holdBack(_ ids: [SessionID]) async throws { try await holdBack(ids, 1) }
+
+    public func free(_ ids: [SessionID]) async throws { try await holdBack(ids, -1) }
+
+    private func holdBack(_ ids: [SessionID], _ holders: RedisArgument) async throws {
         try await RedisFailure.mapping {
-            let answers = await client.send(ids.map { RedisCommand("DEL", key: key($0), retry: .ifInterrupted) })
+            let answers = await client.send(
+                ids.map {
+                    .script(scripts.holdBack, keys: [key($0)], [holders], retry: holders == 0 ? .ifInterrupted : .never)
+                })
             for answer in answers { _ = try answer.get() }
         }
     }

@@ -8,7 +8,7 @@ internal import Sojourn
 struct Scripts: Sendable {
     let validate, read, create, write, hold, add, remove, delete: RedisScript
     let enroll, unlock, raise, revoke, put: RedisScript
-    let look, bring: RedisScript
+    let look, bring, holdBack: RedisScript
 
     /// The scripts of a store that keeps sessions for `keeping` after their end or expiry.
     init(keeping: Duration) {
@@ -30,5 +30,6 @@ struct Scripts: Sendable {
         put = script(PackageResources.put_lua)
         look = script(PackageResources.look_lua)
         bring = script(PackageResources.bring_lua)
+        holdBack = script(PackageResources.hold_back_lua)
     }
 }

@@ -6,16 +6,18 @@ import SojournTesting
 import Testing
 import TierTestSupport
 
+/// The Redis that `script/with-redis` started; nil where the tests run without.
+private let redisURL = ProcessInfo.processInfo.environment["SOJOURN_TEST_REDIS"]
+
 /// Two nodes with Redis before one database, which two processes write to, against the suites that every store is proved
 /// with.
-@Suite("Redis before PostgreSQL", .onPostgres, .enabled(if: RedisBeforePostgres.url != nil, "needs Redis as well"))
+@Suite("Redis before PostgreSQL", .onPostgres, .enabled(if: redisURL != nil, "needs Redis as well"))
 struct RedisBeforePostgres {
-    static let url = ProcessInfo.processInfo.environment["SOJOURN_TEST_REDIS"]
     private static let stores = TimedStores(pooled: false)
 
     private static let tiered = StoreUnderTest("Redis before PostgresStore") { clock in
         try await TierUnderTest(
-            try await stores.take(clock), redis: try RedisConfiguration(url: try #require(url)),
+            try await stores.take(clock), redis: try RedisConfiguration(url: try #require(redisURL)),
             prefix: "test:\(UUID())", clock: clock)
     } settle: { store in
         try await (store as? TierUnderTest<TimedStore>)?.settle()

@@ -29,7 +29,7 @@ struct TieredSuites {
 
     @Test("is so over SQLite")
     func explorerFindsNothingOverSQLite() async throws {
-        try await Explorer(Self.overSQLite).expectNoFailure()
+        try await Explorer(Self.overSQLite, schedules: 300).expectNoFailure()
     }
 
     private static let overMemory = StoreUnderTest("Redis before MemoryStore") { clock in

@@ -88,7 +88,7 @@ struct RedisTieringTests {
     @Test("a copy that is late is not taken: not after its removal, not after everything was lost")
     func leavesAreLost() async throws {
         try await withTier { tier, prefix, client in
-            let cache = RedisCache(try RedisUnderTest.configuration(), prefix: prefix)
+            let cache = RedisCache(try RedisUnderTest.configuration(), prefix: prefix, answerMax: .seconds(60))
             let access = try await begin(in: tier)
             let record = try #require(try await tier.truth.images(of: [access.id])[0]).record
             func leave() async throws -> CacheLeave {
@@ -114,6 +114,16 @@ struct RedisTieringTests {
             try await cache.bring([SessionCopy(leave: third, record: record, life: .seconds(60))])
             #expect(try await isThere())
             #expect((1...60_000).contains(try await client.send(RedisCommand("PTTL", key: cache.key(access.id))).int()))
+            for _ in 0..<2 { try await cache.holdBack([access.id]) }
+            try await cache.free([access.id])
+            try await cache.remove([access.id])
+            guard case .missing(nil) = try await cache.look(for: access.id, era: 7) else {
+                Issue.record("a session that somebody holds back may be copied")
+                return
+            }
+            try await cache.free([access.id])
+            try await cache.bring([SessionCopy(leave: try await leave(), record: record, life: .seconds(60))])
+            #expect(try await isThere())
             guard case .missing(_?) = try await cache.look(for: access.id, era: 8) else {
                 Issue.record("a copy of another era answers")
                 return
@@ -157,6 +167,8 @@ struct RedisTieringTests {
         // Nobody listens on port 1.
         let cache = RedisCache(try RedisConfiguration(url: "redis://127.0.0.1:1"))
         let node = TieredStore(truth, cache: cache)
+        // From this reading on, changes are written down.
+        try await node.readOnce()
         let running = Task { try await node.run() }
         let digest = SecretDigest(bytes: [UInt8](repeating: 3, count: 32))
         let id = SessionID(at: SystemWallClock().now, random: .system)

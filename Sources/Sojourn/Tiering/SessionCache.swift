@@ -18,6 +18,13 @@ public protocol SessionCache: Sendable {
     /// Removes the copies of these sessions, with every leave to bring one. When it returns, nobody finds them.
     func remove(_ ids: [SessionID]) async throws
 
+    /// Removes the copies of these sessions, and gives no leave to bring one until they are freed, or ten seconds are
+    /// over. Several may hold a session back at once; the last one frees it.
+    func holdBack(_ ids: [SessionID]) async throws
+
+    /// Frees sessions that were held back.
+    func free(_ ids: [SessionID]) async throws
+
     /// How the cache is set up, and what that means for copies.
     func findings() async throws -> [IntegrityReport.Finding]
 }

@@ -4,8 +4,12 @@
 extension TieredStore {
     public func create(_ sessions: [NewSession]) async throws -> [Result<Session, SojournError>] {
         // A new session has no copy; a cap may end others.
-        guard sessions.contains(where: { $0.sessionsPerUserMax != nil }) else { return try await base.create(sessions) }
-        return try await changing { try await base.create(sessions) }
+        var others: [SessionID] = []
+        for user in Set(sessions.compactMap { $0.sessionsPerUserMax == nil ? nil : $0.userID }) {
+            others += try await self.sessions(of: user)
+        }
+        guard !others.isEmpty else { return try await base.create(sessions) }
+        return try await changing(others) { try await base.create(sessions) }
     }
 
     public func extend(_ access: SessionAccess, by life: Duration?) async throws -> Session {
@@ -15,45 +19,50 @@ extension TieredStore {
     }
 
     public func rotate(_ access: SessionAccess, to rotation: Rotation) async throws -> RotationOutcome {
-        try await changing { try await base.rotate(access, to: rotation) }
+        try await changing([access.id]) { try await base.rotate(access, to: rotation) }
     }
 
     public func bind(
         _ access: SessionAccess, to user: UserID, digest: SecretDigest, sessionsPerUserMax: Int?
     ) async throws -> Session {
-        try await changing {
+        let others = sessionsPerUserMax == nil ? [] : try await sessions(of: user)
+        return try await changing([access.id] + others.filter { $0 != access.id }) {
             try await base.bind(access, to: user, digest: digest, sessionsPerUserMax: sessionsPerUserMax)
         }
     }
 
     public func issueSecret(_ access: SessionAccess, digest: SecretDigest) async throws -> Session {
-        try await changing { try await base.issueSecret(access, digest: digest) }
+        try await changing([access.id]) { try await base.issueSecret(access, digest: digest) }
     }
 
     public func replace(
         _ field: SessionField, of access: SessionAccess, with document: JSONDocument, ifVersion version: Int
     ) async throws -> Session {
-        try await changing { try await base.replace(field, of: access, with: document, ifVersion: version) }
+        try await changing([access.id]) {
+            try await base.replace(field, of: access, with: document, ifVersion: version)
+        }
     }
 
     public func end(_ accesses: [SessionAccess]) async throws -> [Bool] {
-        try await changing { try await base.end(accesses) }
+        try await changing(Array(Set(accesses.map(\.id)))) { try await base.end(accesses) }
     }
 
     public func delete(_ id: SessionID) async throws -> Bool {
-        try await changing { try await base.delete(id) }
+        try await changing([id]) { try await base.delete(id) }
     }
 
     public func endAll(of user: UserID, by actor: Actor) async throws -> Int {
-        try await changing { try await base.endAll(of: user, by: actor) }
+        try await changing(try await sessions(of: user)) { try await base.endAll(of: user, by: actor) }
     }
 
     public func endOthers(_ access: SessionAccess) async throws -> Int {
-        try await changing { try await base.endOthers(access) }
+        let user = try await base.find([access]).first.flatMap { $0?.session.userID }
+        let ids = if let user { try await sessions(of: user) } else { [access.id] }
+        return try await changing(ids) { try await base.endOthers(access) }
     }
 
     public func erase(_ user: UserID) async throws -> ErasureReceipt {
-        try await changing { try await base.erase(user) }
+        try await changing(try await sessions(of: user)) { try await base.erase(user) }
     }
 
     public func integrity() async throws -> IntegrityReport {
@@ -69,7 +78,7 @@ extension TieredStore {
     }
 
     public func sweep(_ order: SweepOrder) async throws -> SweepOutcome {
-        try await changing { try await base.sweep(order) }
+        try await changing([]) { try await base.sweep(order) }
     }
 }
 

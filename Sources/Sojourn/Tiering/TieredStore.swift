@@ -241,11 +241,22 @@ extension TieredStore {
 // MARK: - Changes
 
 extension TieredStore {
-    /// Makes a change in the database, and answers when no copy from before it is answered by any more.
-    func changing<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        let value = try await body()
-        guard tiering.phase != .database else { return value }
+    /// Makes a change of sessions in the database. Their copies are gone before it can be seen and come back after it, so
+    /// that nobody sees the change by the database and then, by a copy, what was before it. It is answered when no copy
+    /// from before is answered by any more, wherever else it reached.
+    ///
+    /// - Parameter ids: The sessions; those that are not known before are seen to after the change.
+    func changing<Value: Sendable>(_ ids: [SessionID], _ body: () async throws -> Value) async throws -> Value {
+        guard tiering.phase != .database else { return try await body() }
+        let isHeld =
+            if ids.isEmpty || !state.withLock({ $0.breaker.admits(at: .now) }) { false } else {
+                await asking { try await cache.holdBack(ids) } != nil
+            }
+        let result: Result<Value, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
         let changed = ContinuousClock.now
+        if isHeld { _ = await asking { try await cache.free(ids) } }
+        let value = try result.get()
         do {
             try await readOnce()
         } catch {
@@ -254,6 +265,19 @@ extension TieredStore {
             while .now < end { await Self.sleep(until: end) }
         }
         return value
+    }
+
+    /// The live sessions of a user, whose copies a change of them all must go before.
+    func sessions(of user: UserID) async throws -> [SessionID] {
+        guard tiering.phase != .database else { return [] }
+        var ids: [SessionID] = []
+        var request: PageRequest? = PageRequest(limit: 500)
+        while let next = request {
+            let page = try await base.sessions(matching: SessionFilter(userID: user, status: .active), page: next)
+            ids += page.items.map(\.session.id)
+            request = page.next.map { PageRequest(limit: 500, after: $0) }
+        }
+        return ids
     }
 
     private static func sleep(until end: ContinuousClock.Instant) async {

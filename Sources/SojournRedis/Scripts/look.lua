@@ -6,6 +6,7 @@ if ARGV[2] == '' then return 0 end
 local tag = ARGV[1] .. ' ' .. ARGV[2]
 local copy = redis.call('HMGET', KEYS[1], 'T', 'L', unpack(FIELDS))
 if copy[1] == tag then return not copy[2] and copy or 0 end
+if redis.call('HEXISTS', KEYS[1], 'B') == 1 then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'T', tag, 'L', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], 10000)

@@ -9,13 +9,21 @@ struct Bench: Sendable {
     let store: any SessionStore
     /// The store's clock.
     let clock: ManualClock
+    private let settle: (@Sendable (any SessionStore) async throws -> Void)?
     private let random = RandomSource.seeded(1)
 
-    /// A bench with a store on a clock.
-    init(store: any SessionStore, clock: ManualClock) {
+    /// A bench with a store on a clock, whose counts catch up by `settle` where they lag.
+    init(
+        store: any SessionStore, clock: ManualClock,
+        settle: (@Sendable (any SessionStore) async throws -> Void)? = nil
+    ) {
         self.store = store
         self.clock = clock
+        self.settle = settle
     }
+
+    /// Whether every answer tells the count as it is.
+    var countsAtOnce: Bool { settle == nil }
 
     /// The store as a keeper of items; ask only where the example needs that capability.
     var items: any ItemStore {
@@ -73,8 +81,9 @@ struct Bench: Sendable {
         return Visitor(session: try results[0].get(), digest: new.digest ?? digest())
     }
 
-    /// The session as it stands, read by trust; nil where none is stored.
+    /// The session as it stands, with all counts, read by trust; nil where none is stored.
     func read(_ visitor: Visitor) async throws -> StoredSession? {
+        try await settle?(store)
         let found = try await store.find([visitor.trusted])
         try #require(found.count == 1)
         return found[0]

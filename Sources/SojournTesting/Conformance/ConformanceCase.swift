@@ -24,9 +24,10 @@ public struct ConformanceCase: Sendable, CustomTestStringConvertible {
 
     /// Runs the example on an empty store.
     public func run(on store: StoreUnderTest) async throws {
+        let settle = store.settle
         try await store.withStore { store, clock in
             guard store.capabilities.isSuperset(of: needs) else { return }
-            try await steps(Bench(store: store, clock: clock))
+            try await steps(Bench(store: store, clock: clock, settle: settle))
         }
     }
 

@@ -132,7 +132,7 @@ enum SessionsSuite {
             let counts = try await bench.atOnce(64) { _ in
                 try await bench.store.validate(visitor.access)?.requestCount
             }
-            #expect(counts.compactMap(\.self).sorted() == Array(1...64))
+            if bench.countsAtOnce { #expect(counts.compactMap(\.self).sorted() == Array(1...64)) }
             #expect(try await bench.read(visitor)?.session.requestCount == 64)
         },
         ConformanceCase("Sessions: an end beside validations is final, and each of them counts or is refused (law 1)") {
