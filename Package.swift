@@ -151,8 +151,8 @@ let package = Package(
         .testTarget(
             name: "SojournRedisTests",
             dependencies: [
-                "RedisDriver", "Sojourn", "SojournRedis", "SojournSQLite", "SojournTesting", "TierTestSupport",
-                .logging,
+                "RedisDriver", "RedisTestSupport", "Sojourn", "SojournRedis", "SojournSQLite", "SojournTesting",
+                "TierTestSupport", .logging,
             ],
             swiftSettings: strict),
         .target(

@@ -5,6 +5,7 @@ import Logging
 import RedisDriver
 import Sojourn
 import SojournTesting
+import Synchronization
 import Testing
 import TierTestSupport
 
@@ -183,5 +184,46 @@ struct RedisTieringTests {
         running.cancel()
         try await running.value
         cache.close()
+    }
+}
+
+extension RedisTieringTests {
+    @Test("while the database is down, a copy of the age that the caller allows answers, and is counted later")
+    func staleIfDown() async throws {
+        let switched = SwitchedStore()
+        let prefix = "test:\(UUID())"
+        let tier = try await TierUnderTest(
+            switched, redis: RedisUnderTest.configuration(), prefix: prefix, clock: nil)
+        let node = tier.nodes[0]
+        let digest = SecretDigest(bytes: [UInt8](repeating: 3, count: 32))
+        let access = SessionAccess.digest(SessionID(at: SystemWallClock().now, random: .system), digest)
+        _ = try await node.create([NewSession(id: access.id, digest: digest)])[0].get()
+        var count = 1
+        while try await node.validation(access, freshness: .strict)?.source != .cache { count += 1 }
+        switched.isDown.store(true, ordering: .relaxed)
+        // Until the news are too old for a strict answer.
+        while (try? await node.validation(access, freshness: .strict)) != nil { count += 1 }
+        let answer = try await node.validation(access, freshness: .staleIfDown(.seconds(600)))
+        #expect(answer?.source == .cache && (answer?.age ?? .zero) >= Tiering().trustLease)
+        await #expect(throws: SojournError.self) {
+            try await node.validation(access, freshness: .staleIfDown(.milliseconds(1)))
+        }
+        switched.isDown.store(false, ordering: .relaxed)
+        try await tier.close()
+        #expect(try await switched.memory.find([access])[0]?.session.requestCount == count + 1)
+    }
+}
+
+/// An in-memory store that can be down.
+private final class SwitchedStore: ForwardingStore, ItemStore, JournalStore, TruthStore {
+    let memory = MemoryStore(clock: SystemWallClock())
+    let isDown = Atomic(false)
+
+    var capabilities: StoreCapabilities { memory.capabilities }
+    var base: MemoryStore {
+        get throws {
+            if isDown.load(ordering: .relaxed) { throw SojournError(.storeUnavailable, "It is down.") }
+            return memory
+        }
     }
 }

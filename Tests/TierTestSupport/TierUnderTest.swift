@@ -24,13 +24,14 @@ package final class TierUnderTest<Base: TruthStore & ItemStore & JournalStore>: 
     package var capabilities: StoreCapabilities { nodes[0].capabilities }
 
     /// Two nodes that have read the changes once, so that copies are answered by.
+    ///
+    /// - Parameter answerMax: How long Redis has for an answer: by default long, since a busy machine is slow.
     package init(
         _ truth: Base, redis: RedisConfiguration, prefix: String, clock: (any WallClock)?,
-        tiering: Tiering = Tiering()
+        tiering: Tiering = Tiering(), answerMax: Duration = .seconds(30)
     ) async throws {
         self.truth = truth
-        // A busy machine may take long.
-        let caches = (0..<2).map { _ in RedisCache(redis, prefix: prefix, answerMax: .seconds(30)) }
+        let caches = (0..<2).map { _ in RedisCache(redis, prefix: prefix, answerMax: answerMax) }
         let nodes = caches.map { TieredStore(truth, cache: $0, tiering: tiering, clock: clock) }
         (self.caches, self.nodes) = (caches, nodes)
         running = nodes.map { node in Task { try await node.run() } }

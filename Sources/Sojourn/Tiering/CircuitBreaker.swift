@@ -39,8 +39,9 @@ struct CircuitBreaker: Sendable {
         }
     }
 
-    /// Notes an answer.
+    /// Notes an answer. Those that were asked for before it opened close nothing: only the probe does.
     mutating func succeeded() {
+        if case .open = state { return }
         state = .closed(failures: 0)
     }
 

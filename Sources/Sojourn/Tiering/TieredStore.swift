@@ -92,7 +92,7 @@ extension TieredStore {
         } catch let error as SojournError where error.code == .storeUnavailable {
             guard case .staleIfDown(let age) = freshness,
                 case .copy(let record, let era) = await look(for: access.id, age: age),
-                let answer = try await answer(record, of: era, to: access, age: age, isCounted: false)
+                let answer = try await answer(record, of: era, to: access, age: age, countsLater: true)
             else { throw error }
             return answer
         }
@@ -126,11 +126,12 @@ extension TieredStore {
     func asking<Value>(_ body: () async throws -> Value) async -> Value? {
         do {
             let value = try await body()
-            let wasClosed = state.withLock { state in
-                defer { state.breaker.succeeded() }
-                return state.breaker.isClosed
+            let closed = state.withLock { state in
+                let wasClosed = state.breaker.isClosed
+                state.breaker.succeeded()
+                return !wasClosed && state.breaker.isClosed
             }
-            if !wasClosed { logger.notice("the cache answers again") }
+            if closed { logger.notice("the cache answers again") }
             return value
         } catch {
             let opened = state.withLock { state in
@@ -147,7 +148,7 @@ extension TieredStore {
     /// The answer by a copy; nil where the database must decide: the copy opens only to the session's present secret,
     /// before its expiry and while nothing is due to be renewed, and the news must still be news now.
     private func answer(
-        _ record: SessionRecord, of era: Int64, to access: SessionAccess, age: Duration?, isCounted: Bool = true
+        _ record: SessionRecord, of era: Int64, to access: SessionAccess, age: Duration?, countsLater: Bool = false
     ) async throws -> Validation? {
         guard let now, record.session.id == access.id,
             record.admission(
@@ -161,12 +162,10 @@ extension TieredStore {
             state.lease.era(for: access.id, at: instant, age: age) == era ? state.lease.age(at: instant) : nil
         }
         guard let newsAge else { return nil }
-        if isCounted {
-            if tiering.touchFlush > .zero {
-                touched.session.requestCount = record.session.requestCount + touches.note(access.id, at: now)
-            } else {
-                try await base.add([SessionTouch(session: access.id, count: 1, last: now)])
-            }
+        if countsLater || tiering.touchFlush > .zero {
+            touched.session.requestCount = record.session.requestCount + touches.note(access.id, at: now)
+        } else {
+            try await base.add([SessionTouch(session: access.id, count: 1, last: now)])
         }
         Counter(label: "sojourn.tier.answers", dimensions: [("source", "cache")]).increment()
         return Validation(touched.session, source: .cache, age: newsAge)
@@ -342,10 +341,10 @@ extension TieredStore: Service {
                     try await self.readOnce()
                 }
             }
-            if tiering.touchFlush > .zero {
-                group.addTask {
-                    await self.every(self.tiering.touchFlush, "validations were not counted") { try await self.flush() }
-                }
+            group.addTask {
+                // Without gathering, there are those that were answered while the database was down.
+                let pause = self.tiering.touchFlush > .zero ? self.tiering.touchFlush : .seconds(1)
+                await self.every(pause, "validations were not counted") { try await self.flush() }
             }
             try? await gracefulShutdown()
             group.cancelAll()

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import Sojourn
+
+/// The tier's pure decisions.
+@Suite("The tier's decisions") struct TierDecisionTests {
+    private let start = ContinuousClock.now
+
+    private func after(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+
+    /// Whether the breaker lets a caller ask, so many milliseconds after the start.
+    private func asks(_ breaker: inout CircuitBreaker, _ milliseconds: Int) -> Bool {
+        breaker.admits(at: after(milliseconds))
+    }
+
+    @Test("the breaker opens after three failures in a row, probes, and rests for longer each time")
+    func breaker() {
+        var breaker = CircuitBreaker()
+        for _ in 0..<2 { breaker.failed(at: start) }
+        breaker.succeeded()
+        for _ in 0..<2 { breaker.failed(at: start) }
+        #expect(breaker.isClosed)
+        breaker.failed(at: start)
+        // An answer to what was asked before changes nothing.
+        breaker.succeeded()
+        #expect(!breaker.isClosed)
+        var asked = [199, 200, 200].map { asks(&breaker, $0) }
+        #expect(asked == [false, true, false])
+        breaker.failed(at: after(250))
+        asked = [649, 650].map { asks(&breaker, $0) }
+        #expect(asked == [false, true])
+        breaker.succeeded()
+        #expect(breaker.isClosed)
+    }
+
+    @Test("a prober that never tells is forgotten")
+    func lostProbe() {
+        var breaker = CircuitBreaker()
+        for _ in 0..<CircuitBreaker.failuresMax { breaker.failed(at: start) }
+        let asked = [200, 5199, 5200].map { asks(&breaker, $0) }
+        #expect(asked == [true, false, true])
+    }
+
+    private func id(_ number: UInt64) -> SessionID { SessionID(UUIDBytes(high: 0, low: number)) }
+
+    private func reading(_ ids: [UInt64], era: Int64 = 1, isWhole: Bool = true) -> PendingChanges {
+        PendingChanges(
+            era: era, at: Timestamp(seconds: 0), changes: ids.map { PendingChange(session: id($0), serial: Int64($0)) },
+            isWhole: isWhole)
+    }
+
+    @Test("a reading counts for the lease, from when it was asked for, and not for what is pending")
+    func lease() {
+        var lease = TrustLease(length: .seconds(1))
+        #expect(lease.era(for: id(1), at: start) == nil)
+        let changes = lease.read(reading([7]), askedAt: start)
+        #expect(changes.new.map(\.session) == [id(7)] && changes.old.isEmpty)
+        #expect(lease.era(for: id(1), at: after(999)) == 1 && lease.era(for: id(1), at: after(1000)) == nil)
+        #expect(lease.era(for: id(1), at: after(1500), age: .seconds(2)) == 1)
+        #expect(lease.era(for: id(7), at: start) == nil)
+        lease.remove(changes.new, at: after(10))
+        #expect(lease.era(for: id(7), at: start) == 1)
+    }
+
+    @Test("a change is removed once by each node, and settled two leases later")
+    func settling() {
+        var lease = TrustLease(length: .seconds(1))
+        let first = lease.read(reading([7]), askedAt: start)
+        lease.remove(first.new, at: after(10))
+        let second = lease.read(reading([7, 8]), askedAt: after(2009))
+        #expect(second.new.map(\.session) == [id(8)] && second.old.isEmpty)
+        let third = lease.read(reading([7, 8]), askedAt: after(2010))
+        #expect(third.old.map(\.session) == [id(7)])
+        let fourth = lease.read(reading([7], era: 2), askedAt: after(2020))
+        #expect(fourth.new.count == 1)
+    }
+
+    @Test("a reading that is not whole covers nothing")
+    func partial() {
+        var lease = TrustLease(length: .seconds(1))
+        _ = lease.read(reading([], isWhole: false), askedAt: start)
+        #expect(lease.era(for: id(1), at: start) == nil)
+    }
+}
