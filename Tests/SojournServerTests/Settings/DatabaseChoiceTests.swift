@@ -74,7 +74,8 @@ import Testing
             ),
             (
                 ["SESSION_DB_TYPE": "tiered"],
-                "SESSION_DB_TYPE: found \"tiered\" (environment), expected sqlite, postgres or redis"
+                "REDIS_URL: expected a URL as in redis://USER:PASSWORD@HOST:PORT/DATABASE, also rediss://, "
+                    + "redis+cluster:// and redis+sentinel://"
             ),
             (["DB_TYPE": "local"], "POSTGRES_USER: expected the name of a database user"),
             (

@@ -77,7 +77,7 @@ import Testing
                 "DATABASE_URL", "sqlite:",
                 "sqlite:PATH with the path of a file, or a URL as in \(PostgresURL.form), or none"
             ),
-            ("SESSION_DB_TYPE", "oracle", "sqlite, postgres or redis"),
+            ("SESSION_DB_TYPE", "oracle", "sqlite, postgres, redis or tiered"),
             ("SESSION_LIFE", "1w", "a duration as in 30s, 15m, 24h or 30d, from 1s to 3650d"),
             ("SESSION_LIFE", "99999999999999999999d", "a duration as in 30s, 15m, 24h or 30d, from 1s to 3650d"),
             ("SESSION_ROTATION_GRACE", "61s", "a duration as in 30s, 15m, 24h or 30d, from 0s to 1m"),
