@@ -36,7 +36,7 @@ struct SQLiteBench {
             }
         default: exit(2)
         }
-        try store.close()
+        try await store.close()
     }
 
     /// Session `n`'s id and digest, the same in every run.

@@ -18,6 +18,8 @@ extension PostgresStore: TruthStore {
             do {
                 _ = try await client.runAlone(PostgresCall(Self.beginning))
             } catch let error as PostgresError where error.isLockBusy {
+                // Others who begin one are waited for as well, and may have done so.
+                if let changes = try await watch(max: max) { return changes }
                 throw SojournError(
                     .storeUnavailable,
                     """

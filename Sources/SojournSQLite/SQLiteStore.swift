@@ -37,11 +37,21 @@ public final class SQLiteStore: Sendable {
     }
 
     /// Waits for what runs, then closes the file. Every later call throws `storeUnavailable`.
-    public func close() throws {
-        // Readers first: only a connection that may write can put the log back into the file, and the pool itself
-        // would close the one that may before the others.
-        pool.releaseMemory()
-        do { try pool.close() } catch { throw SQLiteFailure.map(error) }
+    public func close() async throws {
+        do {
+            try await withCheckedThrowingContinuation { closed in
+                // On a thread of its own, since it blocks until the readers are done, and these may need the threads
+                // that tasks run on.
+                Thread.detachNewThread { [pool] in
+                    // Readers first: only a connection that may write can put the log back into the file, and the pool
+                    // itself would close the one that may before the others.
+                    pool.releaseMemory()
+                    closed.resume(with: Result { try pool.close() })
+                }
+            }
+        } catch {
+            throw SQLiteFailure.map(error)
+        }
     }
 }
 

@@ -28,13 +28,14 @@ struct EraTests {
         return (database, stores)
     }
 
-    /// Returns once a statement in the database waits for a lock of ours.
-    private func untilSomebodyWaits(in database: ScratchDatabase) async throws {
-        let waiting = """
+    /// Returns once somebody in the database holds an advisory lock; for `granted` false, once somebody waits for one.
+    /// Other tests take some in databases of their own.
+    private func untilSomebodyLocks(in database: ScratchDatabase, granted: Bool = true) async throws {
+        let locks = """
             SELECT count(*) > 0 FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
-            WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()
+            WHERE l.locktype = 'advisory' AND l.granted = \(granted) AND d.datname = current_database()
             """
-        while try await database.run(waiting).first?.bool(0) != true { await Task.yield() }
+        while try await database.run(locks).first?.bool(0) != true { await Task.yield() }
     }
 
     /// The changes, once an era could begin.
@@ -75,15 +76,13 @@ struct EraTests {
         try await database.client.withTransaction { transaction in
             _ = try await transaction.run(Self.end(0))
             signal.finish()
-            try await untilSomebodyWaits(in: database)
+            try await untilSomebodyLocks(in: database, granted: false)
         }
         let era = try await reading.era
         #expect(try await stores[1].pendingChanges(max: 9).era == era)
     }
 
-    @Test(
-        "holds nobody up who changes sessions meanwhile, and misses none of it",
-        .disabled("now and then it waits for ever, with its transaction open: not understood yet"))
+    @Test("holds nobody up who changes sessions meanwhile, and misses none of it")
     func holdsNobodyUp() async throws {
         let (database, stores) = try await scratch(sessions: 3)
         let (over, signal) = AsyncStream.makeStream(of: Never.self)
@@ -92,13 +91,13 @@ struct EraTests {
             _ = try await transaction.run(Self.end(0))
             for await _ in over {}
         }
-        while try await database.run("SELECT FROM pg_locks WHERE locktype = 'advisory'").isEmpty { await Task.yield() }
+        try await untilSomebodyLocks(in: database)
         // Begins an era, without end to its patience.
         async let beginning: Void = database.client.withTransaction { transaction in
             _ = try await transaction.run(
                 PostgresCall(once: "SELECT pg_advisory_xact_lock(hashtext('sojourn'), hashtext('tiering'))"))
         }
-        try await untilSomebodyWaits(in: database)
+        try await untilSomebodyLocks(in: database, granted: false)
         #expect(try await stores[0].end([.trusted(Self.id(1), as: .service)]) == [true])
         #expect(try await stores[1].delete(Self.id(2)))
         signal.finish()
@@ -128,7 +127,7 @@ struct EraTests {
             _ = try await transaction.run(holding)
             for await _ in over {}
         }
-        while try await database.run("SELECT FROM pg_locks WHERE locktype = 'advisory'").isEmpty { await Task.yield() }
+        try await untilSomebodyLocks(in: database)
         async let ending: Void = database.client.withTransaction { transaction in
             _ = try await transaction.run(
                 PostgresCall(
@@ -137,7 +136,7 @@ struct EraTests {
                         FROM (SELECT pg_advisory_xact_lock(1) OFFSET 0) AS held
                         """))
         }
-        try await untilSomebodyWaits(in: database)
+        try await untilSomebodyLocks(in: database, granted: false)
         #expect(try await stores[0].pendingChanges(max: 9).changes.isEmpty)
         signal.finish()
         try await holder

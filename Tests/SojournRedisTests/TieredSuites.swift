@@ -48,7 +48,7 @@ struct TieredSuites {
     } close: { store in
         guard let store = store as? TierUnderTest<SQLiteStore> else { return }
         try await store.close()
-        try store.truth.close()
+        try await store.truth.close()
         try FileManager.default.removeItem(at: URL(fileURLWithPath: store.truth.path).deletingLastPathComponent())
     }
 
@@ -61,10 +61,14 @@ struct TieredSuites {
 
 /// The servers that `script/with-redis` started.
 enum RedisUnderTest {
-    /// How to connect to the one server, or to the cluster (`_CLUSTER`).
+    /// How to connect to the one server, or to the cluster (`_CLUSTER`). A busy machine is waited for.
     static func configuration(_ kind: String = "") throws -> RedisConfiguration {
         let name = "SOJOURN_TEST_REDIS" + kind
-        return try RedisConfiguration(
-            url: #require(ProcessInfo.processInfo.environment[name], "script/with-redis sets \(name)"))
+        let url = try #require(ProcessInfo.processInfo.environment[name], "script/with-redis sets \(name)")
+        var configuration = try RedisConfiguration(url: url)
+        configuration.connectTimeout = .seconds(60)
+        configuration.answerTimeout = .seconds(60)
+        configuration.outageGrace = .seconds(60)
+        return configuration
     }
 }

@@ -56,7 +56,7 @@ struct RedisTieringLoadTests {
             }
             print("tiering: \(validations) validations, \(known.reduce(0) { $0 + $1.ended.count }) sessions ended")
         }
-        try truth.close()
+        try await truth.close()
         try FileManager.default.removeItem(atPath: folder)
     }
 

@@ -40,7 +40,7 @@ import Testing
             let found = try await store.find(begun)
             #expect(found.count { $0?.status == .active } == begun.count)
             #expect(try await store.integrity().isGood)
-            try store.close()
+            try await store.close()
         }
     }
 
@@ -58,7 +58,7 @@ import Testing
     @Test func `A file that is no database is storeDamaged and left as it was`() async throws {
         try await withScratch { path in
             let store = try SQLiteStore(path: path)
-            try store.close()
+            try await store.close()
             let bytes = Data(repeating: 0x5A, count: 8192)
             try bytes.write(to: URL(fileURLWithPath: path))
             let error = #expect(throws: SojournError.self) { try SQLiteStore(path: path) }
@@ -77,7 +77,7 @@ import Testing
                 _ = try await store.create((0..<100).map { _ in NewSession(id: fresh().id, digest: nil) })
             }
             try await store.pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
-            try store.close()
+            try await store.close()
             let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
             let size = try file.seekToEnd()
             for page in stride(from: size / 2 / 4096, to: size / 4096, by: 1) {
@@ -89,7 +89,7 @@ import Testing
             #expect(await code { try await damaged.statistics() } == .storeDamaged)
             let report = try? await damaged.integrity()
             #expect(report?.isGood != true)
-            try damaged.close()
+            try await damaged.close()
         }
     }
 

@@ -40,10 +40,10 @@ import Testing
         try await withScratch { path in
             let first = try SQLiteStore(path: path)
             let access = try await first.begin()
-            try first.close()
+            try await first.close()
             let second = try SQLiteStore(path: path)
             #expect(try await second.validate(access)?.requestCount == 1)
-            try second.close()
+            try await second.close()
         }
     }
 
@@ -54,14 +54,14 @@ import Testing
                     group.addTask {
                         let store = try SQLiteStore(path: path)
                         _ = try await store.begin()
-                        try store.close()
+                        try await store.close()
                     }
                 }
                 try await group.waitForAll()
             }
             let store = try SQLiteStore(path: path)
             #expect(try await store.statistics().active == 4)
-            try store.close()
+            try await store.close()
         }
     }
 
@@ -69,7 +69,7 @@ import Testing
         try await withScratch { path in
             let store = try SQLiteStore(path: path)
             _ = try await store.write { db in try db.run("INSERT INTO grdb_migrations VALUES ('V999 future')") }
-            try store.close()
+            try await store.close()
             let error = #expect(throws: SojournError.self) { try SQLiteStore(path: path) }
             #expect(error?.code == .storeDamaged)
             #expect(error?.message.contains("newer version") == true)
@@ -93,7 +93,7 @@ import Testing
     @Test func `A closed store says that it is closed`() async throws {
         try await withScratch { path in
             let store = try SQLiteStore(path: path)
-            try store.close()
+            try await store.close()
             #expect(await code { try await store.ping() } == .storeUnavailable)
             #expect(await code { try await store.find([fresh()]) } == .storeUnavailable)
         }

@@ -21,7 +21,7 @@ func withStore<Value>(
     try await withScratch { path in
         let store = try SQLiteStore(path: path, clock: clock)
         let value = try await body(store)
-        try store.close()
+        try await store.close()
         return value
     }
 }

@@ -26,7 +26,7 @@ import Testing
             #expect(try await store.search("TURN ", limit: 300).count == 250)
             #expect(try await store.search("turn 249") == ["turn 249"])
             #expect(try await store.integrity().isGood)
-            try store.close()
+            try await store.close()
         }
     }
 

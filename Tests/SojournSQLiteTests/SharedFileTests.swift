@@ -15,7 +15,7 @@ import Testing
             #expect(try await command.end([.trusted(access.id, as: .cli)]) == [true])
             #expect(try await server.validate(access) == nil)
             #expect(try await server.facts(of: access.id)?.facts.first?.actor == .cli)
-            try command.close()
+            try await command.close()
         }
     }
 
@@ -32,7 +32,7 @@ import Testing
                 try await group.waitForAll()
             }
             #expect(try await first.find([access])[0]?.session.requestCount == 320)
-            try second.close()
+            try await second.close()
         }
     }
 
@@ -49,7 +49,7 @@ import Testing
             let restored = try SQLiteStore(path: copy)
             #expect(try await restored.statistics().active == 1)
             #expect(try await restored.validate(access)?.requestCount == 1)
-            try restored.close()
+            try await restored.close()
         }
     }
 

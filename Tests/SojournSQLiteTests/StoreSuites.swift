@@ -13,7 +13,7 @@ struct StoreSuites {
         return try SQLiteStore(path: folder + "/sojourn.db", clock: clock)
     } close: { store in
         guard let store = store as? SQLiteStore else { return }
-        try store.close()
+        try await store.close()
         try FileManager.default.removeItem(at: URL(fileURLWithPath: store.path).deletingLastPathComponent())
     }
 

@@ -78,7 +78,7 @@ public struct Server: Sendable {
             throw SojournError(
                 .storeUnavailable, "Cannot listen on \(settings.host):\(settings.port): \(reason).", underlying: error)
         }
-        try store.close()
+        try await store.close()
         withExtendedLifetime(lock) {}
         logger.info("stopped")
     }

@@ -120,10 +120,10 @@ public struct OpenStore: Sendable {
     }
 
     /// Closes the store: what is under way is finished, and later calls throw `storeUnavailable`.
-    public func close() throws {
+    public func close() async throws {
         cache?.close()
         switch base {
-        case .sqlite(let store): try store.close()
+        case .sqlite(let store): try await store.close()
         case .postgres(let store): store.close()
         case .redis(let store): store.close()
         }
