@@ -34,6 +34,17 @@ extension PostgresStore: TruthStore {
         }
     }
 
+    public func announce(_ ids: [SessionID]) async throws -> [PendingChange] {
+        guard !ids.isEmpty else { return [] }
+        var arguments = PostgresArguments(capacity: ids.count * 20 + 20)
+        arguments.append(uuids: ids.map(\.halves))
+        return try await answering {
+            try await client.query(PostgresCall(Self.announcing, arguments), retry: .ifInterrupted).map { row in
+                PendingChange(session: try row.sessionID(1), serial: Int64(try row.int(0)), isAnnouncement: true)
+            }
+        }
+    }
+
     public func settle(_ changes: [PendingChange]) async throws {
         guard !changes.isEmpty else { return }
         // In one order, so that no two who settle the same changes wait for each other.
@@ -75,7 +86,8 @@ extension PostgresStore: TruthStore {
         guard let first = rows.first else { return nil }
         // An era without changes is one row without a change.
         let found = try rows.filter { !$0.isNull(2) }.map { row in
-            PendingChange(session: try row.sessionID(2), serial: Int64(try row.int(3)))
+            PendingChange(
+                session: try row.sessionID(2), serial: Int64(try row.int(3)), isAnnouncement: try row.bool(4))
         }
         return PendingChanges(
             era: Int64(try first.int(0)), at: try first.time(1), changes: Array(found.prefix(max)),
@@ -100,16 +112,22 @@ extension PostgresStore: TruthStore {
             FROM t, due
             WHERE r.one = due.one
         )
-        SELECT r.era, t.at, p.session_id, p.serial
+        SELECT r.era, t.at, p.session_id, p.serial, p.announced
         FROM t
         JOIN sojourn.redis_tier AS r ON r.one AND r.seen_at >= t.real - interval '60 seconds'
         LEFT JOIN (
-            SELECT session_id, serial FROM sojourn.redis_pending ORDER BY serial LIMIT $1
+            SELECT session_id, serial, announced FROM sojourn.redis_pending ORDER BY serial LIMIT $1
         ) AS p ON true
         ORDER BY p.serial
         """, [.int8])
 
     private static let beginning = PostgresStatement("SELECT sojourn.begin_era()")
+
+    private static let announcing = PostgresStatement(
+        """
+        INSERT INTO sojourn.redis_pending (session_id, announced) SELECT id, true FROM unnest($1) AS a (id)
+        RETURNING serial, session_id
+        """, [.uuids])
 
     static let settling = PostgresStatement(
         """

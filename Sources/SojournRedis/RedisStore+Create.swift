@@ -6,23 +6,41 @@ public import Sojourn
 extension RedisStore {
     public func create(_ sessions: [NewSession]) async throws -> [Result<Session, SojournError>] {
         try await answering {
-            let moments = try await begin(sessions)
-            let results = zip(sessions, moments).map { new, now -> Result<Session, SojournError> in
+            var moments: [Timestamp?] = []
+            if sessions.contains(where: { $0.userID != nil && $0.sessionsPerUserMax != nil }) {
+                for new in sessions { moments.append(try await enterUnderCap(new)) }
+            } else {
+                moments = try await enter(sessions)
+            }
+            return zip(sessions, moments).map { new, now in
                 guard let now else { return .failure(.duplicateID()) }
                 return .success(SessionRecord(new, at: now, user: .first).session)
             }
-            let fresh = zip(sessions, moments).filter { $1 != nil }.map(\.0)
-            let listings = await client.send(
-                fresh.map { RedisCommand("ZADD", key: keys.list(of: $0.id), [0, $0.id.member]) })
-            for listing in listings { _ = try listing.get() }
-            for new in fresh {
-                guard let user = new.userID else { continue }
-                try await keeping(new.sessionsPerUserMax, of: user, sparing: new.id) {
-                    try await show(new.id, epoch: try await enroll(new.id, under: user))
-                }
-            }
-            return results
         }
+    }
+
+    /// Begins a session and ends those of its user that are too many then. Returns when; nil where its id is taken.
+    private func enterUnderCap(_ new: NewSession) async throws -> Timestamp? {
+        guard let user = new.userID, let cap = new.sessionsPerUserMax else { return try await enter([new])[0] }
+        return try await alone(with: user) {
+            guard let moment = try await enter([new])[0] else { return nil }
+            try await endOldest(of: user, beyond: cap, sparing: new.id)
+            return moment
+        }
+    }
+
+    /// Begins the sessions whose ids are free, and lists them. Returns when each began; nil for those whose ids are taken.
+    private func enter(_ sessions: [NewSession]) async throws -> [Timestamp?] {
+        let moments = try await begin(sessions)
+        let fresh = zip(sessions, moments).filter { $1 != nil }.map(\.0)
+        let listings = await client.send(
+            fresh.map { RedisCommand("ZADD", key: keys.list(of: $0.id), [0, $0.id.member]) })
+        for listing in listings { _ = try listing.get() }
+        for new in fresh {
+            guard let user = new.userID else { continue }
+            try await show(new.id, epoch: try await enroll(new.id, under: user))
+        }
+        return moments
     }
 
     /// Writes the sessions whose ids are free. Returns when each began; nil for those whose ids are taken.

@@ -66,8 +66,8 @@ extension RedisStore {
     func alone<Value: Sendable>(with user: UserID, _ body: () async throws -> Value) async throws -> Value {
         let lock = keys.lock(of: user)
         let ours = RedisArgument(UUIDBytes(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max)).bytes)
-        // Who dies holding it gives it back after two seconds.
-        while try await client.send(RedisCommand("SET", key: lock, [ours, "NX", "PX", 2000])).isNull {
+        // Who dies holding it gives it back after five seconds.
+        while try await client.send(RedisCommand("SET", key: lock, [ours, "NX", "PX", 5000])).isNull {
             try await Self.rest()
         }
         let result: Result<Value, any Error>

@@ -17,6 +17,15 @@ extension SQLiteStore: TruthStore {
         }
     }
 
+    public func announce(_ ids: [SessionID]) async throws -> [PendingChange] {
+        try await write { db in
+            try ids.map { id in
+                try db.run(TierStatements.announcing, [.id(id)])
+                return PendingChange(session: id, serial: db.lastInsertedRowID, isAnnouncement: true)
+            }
+        }
+    }
+
     public func settle(_ changes: [PendingChange]) async throws {
         guard !changes.isEmpty else { return }
         try await write { db in
@@ -55,7 +64,9 @@ extension Database {
 
     fileprivate func pendingChanges(_ max: Int, at now: Timestamp) throws -> PendingChanges {
         let found = try all(TierStatements.pending, [.integer(Int64(Int32(clamping: max)) + 1)]) { columns in
-            PendingChange(session: SessionID(try columns.uuid(1)), serial: columns.integer(0))
+            PendingChange(
+                session: SessionID(try columns.uuid(1)), serial: columns.integer(0),
+                isAnnouncement: columns.integer(2) != 0)
         }
         return PendingChanges(
             era: try first(TierStatements.era) { $0.integer(0) } ?? 0, at: now, changes: Array(found.prefix(max)),
@@ -86,7 +97,9 @@ enum TierStatements {
 
     static let era = "SELECT era FROM redis_tier"
 
-    static let pending = "SELECT serial, session_id FROM redis_pending ORDER BY serial LIMIT ?"
+    static let pending = "SELECT serial, session_id, announced FROM redis_pending ORDER BY serial LIMIT ?"
+
+    static let announcing = "INSERT INTO redis_pending (session_id, announced) VALUES (?, 1)"
 
     static let settling = "DELETE FROM redis_pending WHERE serial = ? AND session_id = ?"
 

@@ -239,7 +239,9 @@ enum Schema {
         CREATE TABLE redis_pending (
             serial     INTEGER PRIMARY KEY AUTOINCREMENT,
             session_id BLOB    NOT NULL,
-            noted_at   INTEGER NOT NULL DEFAULT (unixepoch())
+            noted_at   INTEGER NOT NULL DEFAULT (unixepoch()),
+            -- Whether the change is yet to be made.
+            announced  INTEGER NOT NULL DEFAULT 0
         );
 
         -- Changes are written down a little longer than an era lasts after it was last seen.

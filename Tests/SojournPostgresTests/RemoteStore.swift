@@ -196,6 +196,10 @@ extension RemoteStore {
         try await ask(.pendingChanges(max: max))
     }
 
+    func announce(_ ids: [SessionID]) async throws -> [PendingChange] {
+        try await ask(.announce(ids))
+    }
+
     func settle(_ changes: [PendingChange]) async throws {
         let _: Bool = try await ask(.settle(changes))
     }

@@ -71,6 +71,26 @@ struct RedisTieringTests {
         }
     }
 
+    @Test("what a node that has no Redis changes is seen by the database, and by no copy after that")
+    func announces() async throws {
+        try await withTier { tier, _, _ in
+            // Nobody listens on port 1.
+            let cache = RedisCache(try RedisConfiguration(url: "redis://127.0.0.1:1"))
+            let cut = TieredStore(tier.truth, cache: cache)
+            for _ in 0..<3 {
+                let access = try await begin(in: tier)
+                try await warm(access, on: tier.nodes[0])
+                async let isEnded = cut.end([access])
+                // As long as nobody knows of it, copies answer.
+                while try await cut.validate(access) != nil { await Task.yield() }
+                #expect(try await tier.nodes[0].validate(access) == nil)
+                #expect(try await isEnded == [true])
+            }
+            #expect(try await tier.truth.pendingChanges(max: 100).changes.allSatisfy { !$0.isAnnouncement })
+            cache.close()
+        }
+    }
+
     @Test("an end that came past the tier is heard of within the lease")
     func hearsOfOthers() async throws {
         try await withTier { tier, _, _ in
@@ -162,7 +182,7 @@ struct RedisTieringTests {
         }
     }
 
-    @Test("without Redis, the database answers all, and an end is answered once the lease is over")
+    @Test("without Redis, the database answers all, and an end is made once every node has had the time to hear of it")
     func withoutRedis() async throws {
         let truth = MemoryStore(clock: SystemWallClock())
         // Nobody listens on port 1.

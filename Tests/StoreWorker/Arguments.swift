@@ -164,10 +164,10 @@ extension HistoryQuery: Codable {
 }
 
 extension PendingChange: Codable {
-    public func encode(to encoder: any Encoder) throws { try encoder.write(session, serial) }
+    public func encode(to encoder: any Encoder) throws { try encoder.write(session, serial, isAnnouncement) }
     public init(from decoder: any Decoder) throws {
         var fields = try Fields(decoder)
-        self.init(session: try fields.next(), serial: try fields.next())
+        self.init(session: try fields.next(), serial: try fields.next(), isAnnouncement: try fields.next())
     }
 }
 

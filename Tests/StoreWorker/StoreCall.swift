@@ -36,6 +36,7 @@ public enum StoreCall: Codable, Sendable {
     case finish(EntryID, SessionAccess, response: String, extra: String, expectedTurns: Int?)
     case history(JournalKind, JournalScope, HistoryQuery, PageRequest)
     case pendingChanges(max: Int)
+    case announce([SessionID])
     case settle([PendingChange])
     case images([SessionID])
     case addTouches([SessionTouch])
@@ -147,6 +148,7 @@ extension StoreCall {
     private func answerOfTiering(_ store: any TruthStore) async -> (any Encodable & Sendable)? {
         switch self {
         case .pendingChanges(let max): await Answer { try await store.pendingChanges(max: max) }
+        case .announce(let ids): await Answer { try await store.announce(ids) }
         case .settle(let changes):
             await Answer {
                 try await store.settle(changes)

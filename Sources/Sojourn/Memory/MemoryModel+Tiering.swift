@@ -36,6 +36,10 @@ extension MemoryModel {
             era: tier.era, at: now, changes: tier.notes.prefix(max).map(\.change), isWhole: tier.notes.count <= max)
     }
 
+    public mutating func announce(_ ids: [SessionID], real: Timestamp) -> [PendingChange] {
+        ids.map { note($0, isAnnouncement: true, at: real) }
+    }
+
     public mutating func settle(_ changes: [PendingChange]) {
         let settled = Set(changes)
         tier.notes.removeAll { settled.contains($0.change) }
@@ -63,10 +67,14 @@ extension MemoryModel {
             guard let record = sessions[id]?.record, !record.outdates(entry.record) else { return true }
             return record.session.end == nil && epoch(of: record).value != before.epoch(of: entry.record).value
         }
-        for id in changed.keys.sorted() {
-            tier.lastSerial += 1
-            tier.notes.append(Tier.Note(change: PendingChange(session: id, serial: tier.lastSerial), at: real))
-        }
+        for id in changed.keys.sorted() { _ = note(id, isAnnouncement: false, at: real) }
+    }
+
+    private mutating func note(_ id: SessionID, isAnnouncement: Bool, at real: Timestamp) -> PendingChange {
+        tier.lastSerial += 1
+        let change = PendingChange(session: id, serial: tier.lastSerial, isAnnouncement: isAnnouncement)
+        tier.notes.append(Tier.Note(change: change, at: real))
+        return change
     }
 
     /// What a sweep does here: forgets changes that nobody settled, and ends the era in which their copies may be left.

@@ -172,6 +172,10 @@ extension MemoryStore: TruthStore {
         run { $0.pendingChanges(max: max, at: $1, real: Self.real.now) }
     }
 
+    public func announce(_ ids: [SessionID]) async throws -> [PendingChange] {
+        run { model, _ in model.announce(ids, real: Self.real.now) }
+    }
+
     public func settle(_ changes: [PendingChange]) async throws {
         run { model, _ in model.settle(changes) }
     }

@@ -148,6 +148,10 @@ extension ForwardingStore where Self: TruthStore, Base: TruthStore {
         try await base.pendingChanges(max: max)
     }
 
+    public func announce(_ ids: [SessionID]) async throws -> [PendingChange] {
+        try await base.announce(ids)
+    }
+
     public func settle(_ changes: [PendingChange]) async throws {
         try await base.settle(changes)
     }

@@ -9,7 +9,7 @@ extension TieredStore {
             others += try await self.sessions(of: user)
         }
         guard !others.isEmpty else { return try await base.create(sessions) }
-        return try await changing(others) { try await base.create(sessions) }
+        return try await changing(others, mayReachOthers: true) { try await base.create(sessions) }
     }
 
     public func extend(_ access: SessionAccess, by life: Duration?) async throws -> Session {
@@ -26,7 +26,9 @@ extension TieredStore {
         _ access: SessionAccess, to user: UserID, digest: SecretDigest, sessionsPerUserMax: Int?
     ) async throws -> Session {
         let others = sessionsPerUserMax == nil ? [] : try await sessions(of: user)
-        return try await changing([access.id] + others.filter { $0 != access.id }) {
+        return try await changing(
+            [access.id] + others.filter { $0 != access.id }, mayReachOthers: sessionsPerUserMax != nil
+        ) {
             try await base.bind(access, to: user, digest: digest, sessionsPerUserMax: sessionsPerUserMax)
         }
     }
@@ -52,17 +54,20 @@ extension TieredStore {
     }
 
     public func endAll(of user: UserID, by actor: Actor) async throws -> Int {
-        try await changing(try await sessions(of: user)) { try await base.endAll(of: user, by: actor) }
+        try await changing(try await sessions(of: user), mayReachOthers: true) {
+            try await base.endAll(of: user, by: actor)
+        }
     }
 
     public func endOthers(_ access: SessionAccess) async throws -> Int {
+        guard tiering.phase != .database else { return try await base.endOthers(access) }
         let user = try await base.find([access]).first.flatMap { $0?.session.userID }
         let ids = if let user { try await sessions(of: user) } else { [access.id] }
-        return try await changing(ids) { try await base.endOthers(access) }
+        return try await changing(ids, mayReachOthers: true) { try await base.endOthers(access) }
     }
 
     public func erase(_ user: UserID) async throws -> ErasureReceipt {
-        try await changing(try await sessions(of: user)) { try await base.erase(user) }
+        try await changing(try await sessions(of: user), mayReachOthers: true) { try await base.erase(user) }
     }
 
     public func integrity() async throws -> IntegrityReport {
@@ -78,7 +83,7 @@ extension TieredStore {
     }
 
     public func sweep(_ order: SweepOrder) async throws -> SweepOutcome {
-        try await changing([]) { try await base.sweep(order) }
+        try await changing([], mayReachOthers: true) { try await base.sweep(order) }
     }
 }
 

@@ -241,29 +241,52 @@ extension TieredStore {
 
 extension TieredStore {
     /// Makes a change of sessions in the database. Their copies are gone before it can be seen and come back after it, so
-    /// that nobody sees the change by the database and then, by a copy, what was before it. It is answered when no copy
+    /// that nobody sees the change by the database and then, by a copy, what was before it. Where the cache cannot be told,
+    /// the database announces the change, and it is made when every node has heard of that. It is answered when no copy
     /// from before is answered by any more, wherever else it reached.
     ///
-    /// - Parameter ids: The sessions; those that are not known before are seen to after the change.
-    func changing<Value: Sendable>(_ ids: [SessionID], _ body: () async throws -> Value) async throws -> Value {
+    /// - Parameters:
+    ///   - ids: The sessions.
+    ///   - mayReachOthers: Whether it may change sessions that are not known before; they are seen to after the change.
+    func changing<Value: Sendable>(
+        _ ids: [SessionID], mayReachOthers: Bool = false, _ body: () async throws -> Value
+    ) async throws -> Value {
         guard tiering.phase != .database else { return try await body() }
         let isHeld =
             if ids.isEmpty || !state.withLock({ $0.breaker.admits(at: .now) }) { false } else {
                 await asking { try await cache.holdBack(ids) } != nil
             }
+        let announced = isHeld ? [] : try await announce(ids)
         let result: Result<Value, any Error>
         do { result = .success(try await body()) } catch { result = .failure(error) }
         let changed = ContinuousClock.now
         if isHeld { _ = await asking { try await cache.free(ids) } }
+        if !announced.isEmpty, !result.mayComeYet {
+            // Whoever reads them no more reads the change itself. If this fails, somebody else settles them in time.
+            try? await base.settle(announced)
+        }
         let value = try result.get()
+        guard announced.isEmpty || mayReachOthers else { return value }
         do {
             try await readOnce()
         } catch {
-            // Every reading from before the change is old by then. Not cancelled with the caller: the answer waits.
-            let end = changed + tiering.trustLease
-            while .now < end { await Self.sleep(until: end) }
+            await lease(from: changed)
         }
         return value
+    }
+
+    /// Writes down that the sessions are about to change, and returns when every node goes by that.
+    private func announce(_ ids: [SessionID]) async throws -> [PendingChange] {
+        guard !ids.isEmpty else { return [] }
+        let announced = try await base.announce(ids)
+        await lease(from: .now)
+        return announced
+    }
+
+    /// Returns once every reading from before a moment is old, also to a caller who was cancelled.
+    private func lease(from moment: ContinuousClock.Instant) async {
+        let end = moment + tiering.trustLease
+        while .now < end { await Self.sleep(until: end) }
     }
 
     /// The live sessions of a user, whose copies a change of them all must go before.
@@ -372,5 +395,13 @@ extension TieredStore: Service {
                 failed = true
             }
         } while (try? await Task.sleep(for: pause)) != nil
+    }
+}
+
+extension Result {
+    /// Whether it is not known what became of a change, which may be made after this.
+    fileprivate var mayComeYet: Bool {
+        guard case .failure(let error) = self else { return false }
+        return (error as? SojournError)?.code ?? .storeUnavailable == .storeUnavailable
     }
 }

@@ -6,6 +6,9 @@
 /// So a reading counts from the moment at which it was asked for, and an answer by a copy must be within it when it is
 /// given, not only when the copy was looked for.
 ///
+/// Who cannot remove a copy before a change announces it, and makes it when every node has heard of that: it is seen by
+/// the database then, and by nobody, after that, by a copy.
+///
 /// A change stays written down for two leases, so that every node reads it and removes the copy by its own way to the
 /// cache: another node's way may lead to a server that has been deposed.
 struct TrustLease: Sendable {
@@ -16,7 +19,9 @@ struct TrustLease: Sendable {
     private var isWhole = false
     /// Sessions that changed and whose copies are not known to be gone.
     private var outdated: Set<SessionID> = []
-    /// Changes whose copies this node removed, and when.
+    /// Sessions that are about to change.
+    private var announced: Set<SessionID> = []
+    /// Changes whose copies this node removed, and when. Announcements, and when this node first heard of them.
     private var removed: [PendingChange: ContinuousClock.Instant] = [:]
 
     /// A lease that covers nothing yet.
@@ -33,9 +38,15 @@ struct TrustLease: Sendable {
         self.askedAt = askedAt
         era = pending.era
         isWhole = pending.isWhole
+        let announcements = pending.changes.filter(\.isAnnouncement)
+        for announcement in announcements where removed[announcement] == nil { removed[announcement] = askedAt }
+        announced = Set(announcements.map(\.session))
         let new = pending.changes.filter { removed[$0] == nil }
         outdated = Set(new.map(\.session))
-        let old = pending.changes.filter { change in removed[change].map { $0 + length * 2 <= askedAt } ?? false }
+        let old = pending.changes.filter { change in
+            let kept = change.isAnnouncement ? PendingChanges.announcedFor : length * 2
+            return removed[change].map { $0 + kept <= askedAt } ?? false
+        }
         // What is written down no longer was settled by somebody.
         if isWhole {
             let written = Set(pending.changes)
@@ -52,9 +63,9 @@ struct TrustLease: Sendable {
 
     /// The era whose copies of a session may be answered by at `now`, by a reading of at most `age`; nil where none may.
     func era(for id: SessionID, at now: ContinuousClock.Instant, age: Duration? = nil) -> Int64? {
-        guard let askedAt, isWhole, askedAt + max(length, age ?? .zero) > now, !outdated.contains(id) else {
-            return nil
-        }
+        guard let askedAt, isWhole, askedAt + max(length, age ?? .zero) > now, !outdated.contains(id),
+            !announced.contains(id)
+        else { return nil }
         return era
     }
 

@@ -20,6 +20,11 @@ public protocol TruthStore: SessionStore {
     ///   while nobody watched and is still open.
     func pendingChanges(max: Int) async throws -> PendingChanges
 
+    /// Writes down that sessions are about to change, for who cannot remove their copies before. Whoever reads that
+    /// answers by no copy of theirs until it is settled, which who announced it does once the change is made or given
+    /// up, and somebody else after `PendingChanges.announcedFor`.
+    func announce(_ ids: [SessionID]) async throws -> [PendingChange]
+
     /// Forgets changes, when their copies are gone. A session that changed again meanwhile is there with a higher
     /// serial, and stays.
     func settle(_ changes: [PendingChange]) async throws
@@ -40,11 +45,14 @@ public struct PendingChange: Sendable, Hashable {
     public let session: SessionID
     /// The change's number: higher than that of every earlier change of the session.
     public let serial: Int64
+    /// Whether it is only announced: the change itself, once it is made, has a row of its own.
+    public let isAnnouncement: Bool
 
     /// A change: for stores.
-    public init(session: SessionID, serial: Int64) {
+    public init(session: SessionID, serial: Int64, isAnnouncement: Bool = false) {
         self.session = session
         self.serial = serial
+        self.isAnnouncement = isAnnouncement
     }
 }
 
@@ -62,6 +70,8 @@ public struct PendingChanges: Sendable, Hashable {
 
     /// For how long after somebody read them changes are written down. By real time, whatever the store's clock says.
     public static let watchedFor = Duration.seconds(60)
+    /// For how long an announcement counts where who made it never came back to settle it.
+    public static let announcedFor = Duration.seconds(300)
     /// For how long a change waits to be settled. A sweep forgets it after that, and ends the era.
     public static let keptFor = Duration.hours(1)
 

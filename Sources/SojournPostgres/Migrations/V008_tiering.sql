@@ -24,7 +24,9 @@ CREATE SEQUENCE sojourn.redis_serial;
 CREATE UNLOGGED TABLE sojourn.redis_pending (
     serial     bigint      NOT NULL PRIMARY KEY DEFAULT nextval('sojourn.redis_serial'),
     session_id uuid        NOT NULL,
-    noted_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+    noted_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Whether the change is yet to be made.
+    announced  boolean     NOT NULL DEFAULT false
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, vacuum_truncate = false);
 
 -- The number of the era after this one (NULL for none): milliseconds since 1970, so that a database that was set up anew or put

@@ -102,6 +102,23 @@ enum TieringSuite {
             try await bench.truth.settle([])
             #expect(try await bench.pending().changes == changes)
         },
+        example("Tiering: what is announced is read as that until it is settled, and beside the change itself") {
+            bench in
+            let (one, other) = (try await bench.create(), try await bench.create())
+            try await bench.settle()
+            let announced = try await bench.truth.announce([one.id, other.id])
+            #expect(announced.map(\.session) == [one.id, other.id] && announced.allSatisfy(\.isAnnouncement))
+            #expect(try await bench.pending().changes == announced)
+            #expect(try await bench.opens(one.access))
+            _ = try await bench.store.end([one.trusted])
+            let changes = try await bench.pending().changes
+            #expect(Array(changes.prefix(2)) == announced)
+            #expect(changes.dropFirst(2).map(\.session) == [one.id])
+            #expect(changes.dropFirst(2).allSatisfy { !$0.isAnnouncement })
+            try await bench.truth.settle(announced)
+            #expect(try await bench.pending().changes == Array(changes.dropFirst(2)))
+            #expect(try await bench.truth.announce([]).isEmpty)
+        },
         example("Tiering: no more changes are read than asked for, the oldest first, and it is told") { bench in
             var visitors: [Visitor] = []
             for _ in 0..<5 { visitors.append(try await bench.create()) }

@@ -77,6 +77,28 @@ import Testing
         #expect(fourth.new.count == 1)
     }
 
+    @Test("what is announced is answered by no copy until it is settled, and settled by others in the end")
+    func announcing() {
+        var lease = TrustLease(length: .seconds(1))
+        let announced = PendingChange(session: id(7), serial: 7, isAnnouncement: true)
+        let made = PendingChange(session: id(7), serial: 8)
+        func read(_ changes: [PendingChange], _ milliseconds: Int) -> (new: [PendingChange], old: [PendingChange]) {
+            lease.read(
+                PendingChanges(era: 1, at: Timestamp(seconds: 0), changes: changes, isWhole: true),
+                askedAt: after(milliseconds))
+        }
+        let first = read([announced], 0)
+        #expect(first.new.isEmpty && first.old.isEmpty)
+        #expect(lease.era(for: id(7), at: after(1)) == nil && lease.era(for: id(8), at: after(1)) == 1)
+        let second = read([announced, made], 10)
+        #expect(second.new == [made])
+        lease.remove(second.new, at: after(20))
+        #expect(lease.era(for: id(7), at: after(30)) == nil)
+        #expect(read([announced], 299_999).old.isEmpty)
+        #expect(read([announced], 300_000).old == [announced])
+        #expect(read([], 300_010).old.isEmpty && lease.era(for: id(7), at: after(300_011)) == 1)
+    }
+
     @Test("a reading that is not whole covers nothing")
     func partial() {
         var lease = TrustLease(length: .seconds(1))
