@@ -134,7 +134,8 @@ let package = Package(
             dependencies: ["BenchLoad", "PostgresDriver", "Sojourn", "SojournPostgres", .logging],
             path: "Benchmarks/PostgresBench", swiftSettings: strict),
         .executableTarget(
-            name: "RedisBench", dependencies: ["BenchLoad", "RedisDriver", "Sojourn", "SojournRedis"],
+            name: "RedisBench",
+            dependencies: ["BenchLoad", "RedisDriver", "Sojourn", "SojournRedis", "SojournSQLite", .logging],
             path: "Benchmarks/RedisBench", swiftSettings: strict),
         .testTarget(
             name: "SojournTests", dependencies: ["Sojourn", "SojournTesting", .logging], swiftSettings: strict),
@@ -156,7 +157,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "TierTestSupport", dependencies: ["RedisDriver", "Sojourn", "SojournRedis"],
+            name: "TierTestSupport", dependencies: ["RedisDriver", "RedisTestSupport", "Sojourn", "SojournRedis"],
             path: "Tests/TierTestSupport", swiftSettings: strict),
         .executableTarget(
             name: "StoreWorker", dependencies: ["PostgresDriver", "Sojourn", "SojournPostgres", .logging],

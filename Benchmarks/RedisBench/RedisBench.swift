@@ -5,8 +5,9 @@
 //     RedisBench fill URL SESSIONS             that many sessions; prints the live ones, then the validating script's SHA-1
 //     RedisBench validate URL SECONDS [CALLERS]
 //     RedisBench create URL SECONDS [CALLERS]
+//     RedisBench refill URL SESSIONS           how soon copies before a SQLite file are back, once all are lost
 //
-// All but `fill` print calls a second, p99 in ms and peak memory in MB. SESSIONS is how many `fill` made, by default
+// `validate` and `create` print calls a second, p99 in ms and peak memory in MB. SESSIONS is how many `fill` made, by default
 // 100,000.
 internal import BenchLoad
 internal import Foundation
@@ -19,7 +20,7 @@ struct RedisBench {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 4, let number = Int(arguments[3]) else {
-            print("usage: RedisBench fill URL SESSIONS | validate|create URL SECONDS [CALLERS]")
+            print("usage: RedisBench fill|refill URL SESSIONS | validate|create URL SECONDS [CALLERS]")
             exit(2)
         }
         let store = RedisStore(try RedisConfiguration(url: arguments[2]))
@@ -29,6 +30,10 @@ struct RedisBench {
         case "fill":
             try await fill(store, sessions: number) { draft(id($0)) }
             print(store.validationSHA)
+        case "refill":
+            let refill = Refill(
+                configuration: try RedisConfiguration(url: arguments[2]), sessions: number, callers: callers)
+            guard try await refill.run() else { exit(1) }
         case "validate":
             try await measure(for: .seconds(number), callers: callers) { _, random in
                 let session = try await store.validate(.digest(id(Int(random.next() % sessions)), digest))

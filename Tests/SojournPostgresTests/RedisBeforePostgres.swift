@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import PostgresDriver
 import RedisDriver
+import SojournPostgres
 import SojournTesting
 import Testing
 import TierTestSupport
@@ -35,5 +37,16 @@ struct RedisBeforePostgres {
     @Test("is linearizable and keeps the laws, as far as the explorer sees")
     func explorerFindsNothing() async throws {
         try await Explorer(Self.tiered, schedules: 300).expectNoFailure()
+    }
+
+    @Test("under load, while Redis fails, no live session is refused, no ended one opens, every validation is counted")
+    func holdsUnderLoad() async throws {
+        let database = try await ScratchDatabase()
+        let store = try database.store()
+        defer { store.close() }
+        try await TierLoad(store) { id in
+            let row = try #require(try await database.run("SELECT sojourn.end_session('\(id)')").first)
+            #expect(try row.bool(0))
+        }.run()
     }
 }
