@@ -52,30 +52,37 @@ struct Refill {
     private func seconds(on node: TieredStore<SQLiteStore>, until wanted: Double, atMost most: Int) async throws
         -> [Double]
     {
-        let hits = Atomic(0)
-        let all = Atomic(0)
-        let isDone = Atomic(false)
+        let counts = Counts()
         return try await withThrowingTaskGroup { group in
             for _ in 0..<callers {
                 group.addTask {
-                    while !isDone.load(ordering: .relaxed) {
+                    while !counts.areDone.load(ordering: .relaxed) {
                         let access = SessionAccess.digest(
                             RedisBench.id(.random(in: 0..<sessions)), RedisBench.digest)
                         let answer = try await node.validation(access, freshness: .strict)
-                        if answer?.source == .cache { hits.add(1, ordering: .relaxed) }
-                        all.add(1, ordering: .relaxed)
+                        if answer?.source == .cache { counts.hits.add(1, ordering: .relaxed) }
+                        counts.all.add(1, ordering: .relaxed)
                     }
                 }
             }
             var shares: [Double] = []
             while shares.count < most, shares.last ?? 0 <= wanted {
                 try await Task.sleep(for: .seconds(1))
-                let (hit, asked) = (hits.exchange(0, ordering: .relaxed), all.exchange(0, ordering: .relaxed))
+                let (hit, asked) = (
+                    counts.hits.exchange(0, ordering: .relaxed), counts.all.exchange(0, ordering: .relaxed)
+                )
                 shares.append(Double(hit) / Double(max(asked, 1)))
             }
-            isDone.store(true, ordering: .relaxed)
+            counts.areDone.store(true, ordering: .relaxed)
             try await group.waitForAll()
             return shares
         }
     }
+}
+
+/// What callers share.
+private final class Counts: Sendable {
+    let hits = Atomic(0)
+    let all = Atomic(0)
+    let areDone = Atomic(false)
 }
