@@ -88,7 +88,7 @@ public final class RedisCache: SessionCache {
     }
 
     public func findings() async throws -> [IntegrityReport.Finding] {
-        try await RedisFailure.mapping { Self.findings(try await client.serverFacts()) }
+        try await RedisFailure.mapping { try await client.findings(Self.findings) }
     }
 
     /// What a server's settings mean where it holds nothing but copies.

@@ -16,7 +16,7 @@ extension RedisStore {
 
     public func integrity() async throws -> IntegrityReport {
         try await answering {
-            IntegrityReport(findings: Self.findings(try await client.serverFacts()))
+            IntegrityReport(findings: try await client.findings(Self.findings))
         }
     }
 
@@ -73,24 +73,32 @@ extension RedisStore {
 }
 
 extension RedisClient {
-    /// What the server says of its memory, its counters and its disk, by the names of `INFO` and `CONFIG`.
-    func serverFacts() async throws -> [String: String] {
-        let sections = ["memory", "stats", "persistence"]
-        let answers = await send(
-            sections.map { RedisCommand("INFO", [RedisArgument($0)], retry: .ifInterrupted) })
-        var facts: [String: String] = [:]
-        for answer in answers {
-            for line in try answer.get().string().split(whereSeparator: \.isNewline) {
-                let parts = line.split(separator: ":", maxSplits: 1)
-                if parts.count == 2 { facts[String(parts[0])] = String(parts[1]) }
+    /// What `findings` makes of what every server that takes writes says of its memory, its counters and its disk, by the
+    /// names of `INFO` and `CONFIG`. Where there are several servers, each finding names its own.
+    func findings(
+        _ findings: ([String: String]) -> [IntegrityReport.Finding]
+    ) async throws -> [IntegrityReport.Finding] {
+        let infos = ["memory", "stats", "persistence"].map { RedisCommand("INFO", [$0], retry: .ifInterrupted) }
+        let settings = ["save", "appendfsync"]
+        let configs = settings.map { RedisCommand("CONFIG", ["GET", RedisArgument($0)], retry: .ifInterrupted) }
+        let servers = try await sendToEach(infos + configs)
+        return try servers.sorted { $0.key < $1.key }.flatMap { server, answers in
+            var facts: [String: String] = [:]
+            for answer in answers.prefix(infos.count) {
+                for line in try answer.get().string().split(whereSeparator: \.isNewline) {
+                    let parts = line.split(separator: ":", maxSplits: 1)
+                    if parts.count == 2 { facts[String(parts[0])] = String(parts[1]) }
+                }
+            }
+            // Refused by many who rent Redis out; then it is not known.
+            for (name, answer) in zip(settings, answers.dropFirst(infos.count)) {
+                if let pair = try? answer.get().pairs().first { facts[name] = try pair.value.string() }
+            }
+            return findings(facts).map { finding in
+                guard servers.count > 1 else { return finding }
+                return IntegrityReport.Finding(
+                    check: "\(finding.check) at \(server)", isGood: finding.isGood, detail: finding.detail)
             }
         }
-        for name in ["save", "appendfsync"] {
-            // Refused by many who rent Redis out; then it is not known.
-            let answer = try? await send(
-                RedisCommand("CONFIG", ["GET", RedisArgument(name)], retry: .ifInterrupted))
-            if let pair = try? answer?.pairs().first { facts[name] = try pair.value.string() }
-        }
-        return facts
     }
 }

@@ -194,6 +194,15 @@ struct RedisStoreTests {
         }
     }
 
+    @Test("a check looks at every primary of a cluster, and says of which it speaks")
+    func checksEveryPrimary() async throws {
+        let store = RedisStore(try RedisUnderTest.configuration("_CLUSTER"), prefix: "test:\(UUID())")
+        let findings = try await store.integrity().findings
+        let servers = Set(findings.compactMap { $0.check.split(separator: " ").last })
+        #expect(findings.count == 9 && servers.count == 3, "\(findings)")
+        store.close()
+    }
+
     @Test(
         "check says what a server's settings mean for sessions",
         arguments: [

@@ -72,4 +72,15 @@ extension RedisClient {
         if let mistake { return commands.map { _ in .failure(mistake) } }
         return await route.send(commands, until: .now + answerTimeout)
     }
+
+    /// Sends commands that have no key to every server that takes writes: the one server, or each primary of a cluster.
+    ///
+    /// - Returns: By server (`host:port`, or the name of its master), one result per command.
+    /// - Throws: Where it is not known who they are.
+    public func sendToEach(
+        _ commands: [RedisCommand]
+    ) async throws(RedisError) -> [String: [Result<RedisValue, RedisError>]] {
+        if let mistake { throw mistake }
+        return try await route.sendToEach(commands, until: .now + answerTimeout)
+    }
 }

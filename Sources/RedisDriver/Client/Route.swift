@@ -77,4 +77,15 @@ enum Route: Sendable {
         case .cluster(let cluster): await cluster.send(commands, until: deadline)
         }
     }
+
+    /// Sends commands to every server that takes writes, and waits for all answers until `deadline`.
+    func sendToEach(
+        _ commands: [RedisCommand], until deadline: ContinuousClock.Instant
+    ) async throws(RedisError) -> [String: [Call.Outcome]] {
+        switch self {
+        case .server(let node):
+            [node.place.name: await Node.send([Node.Parcel(node: node, commands: commands)], until: deadline)]
+        case .cluster(let cluster): try await cluster.sendToEach(commands, until: deadline)
+        }
+    }
 }

@@ -66,6 +66,22 @@ extension Cluster {
         return errands.compactMap(\.outcome)
     }
 
+    /// Sends commands to every primary at once, and waits for all answers until `deadline`.
+    func sendToEach(
+        _ commands: [RedisCommand], until deadline: ContinuousClock.Instant
+    ) async throws(RedisError) -> [String: [Call.Outcome]] {
+        // Who answers this was found by the map, so there is one then.
+        _ = try await send(RedisCommand("PING", retry: .ifInterrupted), until: deadline)
+        let primaries = primaries
+        let outcomes = await Node.send(
+            primaries.map { Node.Parcel(node: $0, commands: commands) }, until: deadline)
+        var answers: [String: [Call.Outcome]] = [:]
+        for (index, node) in primaries.enumerated() {
+            answers[node.place.name] = Array(outcomes.dropFirst(index * commands.count).prefix(commands.count))
+        }
+        return answers
+    }
+
     /// Sorts the errands at `places` by the nodes that they go to, in their order.
     private func sort(
         _ places: [Int], _ errands: inout [Errand], _ rest: inout Duration

@@ -78,6 +78,13 @@ extension Cluster {
         }
     }
 
+    /// The nodes that serve slots, as far as is known.
+    var primaries: [Node] {
+        state.withLock(\.map.primaries).compactMap { host in
+            if case .node(_, let node) = destination(.node(host), nil) { node } else { nil }
+        }
+    }
+
     /// Takes in what a command learned on its way.
     func learn(from decision: ClusterCourse.Decision) {
         if let moved = decision.moved { state.withLock { $0.map.move(moved.slot, to: moved.node) } }
