@@ -134,7 +134,8 @@ let package = Package(
             dependencies: ["BenchLoad", "PostgresDriver", "Sojourn", "SojournPostgres", .logging],
             path: "Benchmarks/PostgresBench", swiftSettings: strict),
         .executableTarget(
-            name: "RedisBench", dependencies: ["BenchLoad", "RedisDriver", "Sojourn", "SojournRedis"],
+            name: "RedisBench",
+            dependencies: ["BenchLoad", "RedisDriver", "Sojourn", "SojournRedis", "SojournSQLite"],
             path: "Benchmarks/RedisBench", swiftSettings: strict),
         .testTarget(
             name: "SojournTests", dependencies: ["Sojourn", "SojournTesting", .logging], swiftSettings: strict),
