@@ -5,9 +5,13 @@
 //     RedisBench fill URL SESSIONS             that many sessions; prints the live ones, then the validating script's SHA-1
 //     RedisBench validate URL SECONDS [CALLERS]
 //     RedisBench create URL SECONDS [CALLERS]
+//     RedisBench tiered URL SECONDS [CALLERS]  20,000 sessions in a file behind Redis: strict calls, which Redis answers
+//     RedisBench near URL SECONDS [CALLERS]    the same, with calls that allow one second, which near copies answer
+//     RedisBench revoke URL SESSIONS           two nodes; p50 and p99 in ms from ending a session through one until the
+//                                              other, which answered by a near copy until then, refuses
 //     RedisBench refill URL SESSIONS           how soon copies before a SQLite file are back, once all are lost
 //
-// `validate` and `create` print calls a second, p99 in ms and peak memory in MB. SESSIONS is how many `fill` made, by default
+// Those that take SECONDS print calls a second, p99 in ms and peak memory in MB. SESSIONS is how many `fill` made, by default
 // 100,000.
 internal import BenchLoad
 internal import Foundation
@@ -20,7 +24,11 @@ struct RedisBench {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 4, let number = Int(arguments[3]) else {
-            print("usage: RedisBench fill|refill URL SESSIONS | validate|create URL SECONDS [CALLERS]")
+            print(
+                """
+                usage: RedisBench fill|revoke|refill URL SESSIONS
+                       RedisBench validate|create|tiered|near URL SECONDS [CALLERS]
+                """)
             exit(2)
         }
         let store = RedisStore(try RedisConfiguration(url: arguments[2]))
@@ -46,6 +54,12 @@ struct RedisBench {
                 ])
                 _ = try made[0].get()
             }
+        case "tiered", "near":
+            let freshness: Freshness = arguments[1] == "near" ? .within(.seconds(1)) : .strict
+            try await Tier.run(nodes: 1, url: arguments[2]) { tier in
+                try await tier.measure(for: .seconds(number), callers: callers, freshness)
+            }
+        case "revoke": try await Tier.run(nodes: 2, url: arguments[2]) { try await $0.revoke(sessions: number) }
         default: exit(2)
         }
         store.close()

@@ -3,6 +3,7 @@
 public import Logging
 public import RedisDriver
 public import Sojourn
+internal import Synchronization
 
 /// Copies of sessions in Redis 7 or newer, or Valkey, before a database (R2).
 ///
@@ -13,6 +14,8 @@ public final class RedisCache: SessionCache {
     private let client: RedisClient
     private let prefix: String
     private let scripts = Scripts(keeping: RedisStore.endedLife)
+    /// The number of the last leave: from anywhere, so that no other node's is the same at the same time.
+    private let lastLeave = Atomic(UInt64.random(in: 0 ... .max))
 
     /// Most time for an answer: past it, the database is asked.
     public static let answerMax = Duration.milliseconds(250)
@@ -38,11 +41,15 @@ public final class RedisCache: SessionCache {
     }
 
     /// The key of a session's copy.
-    func key(_ id: SessionID) -> String { "\(prefix):{\(id)}:copy" }
+    func key(_ id: SessionID) -> String { keyStart + "\(id)" + Self.keyEnd }
+
+    /// What the keys of copies begin with, and what they end with.
+    private var keyStart: String { "\(prefix):{" }
+    private static let keyEnd = "}:copy"
 
     public func look(for id: SessionID, era: Int64) async throws -> CachedSession {
         try await RedisFailure.mapping {
-            let number = UInt64.random(in: 0 ... .max)
+            let number = lastLeave.wrappingAdd(1, ordering: .relaxed).newValue
             let value = try await client.send(
                 .script(
                     scripts.look, keys: [key(id)],
@@ -85,6 +92,25 @@ public final class RedisCache: SessionCache {
                 })
             for answer in answers { _ = try answer.get() }
         }
+    }
+
+    public func events() throws -> (any AsyncSequence<CacheEvent, Never> & Sendable)? {
+        do {
+            return try client.track(prefixes: [keyStart]).map { [keyStart] event in
+                switch event {
+                case .began: .began
+                case .flushed: .emptied
+                case .lost: .lost
+                case .invalidated(let keys): .changed(keys.compactMap { Self.session(of: $0, keyStart) })
+                }
+            }
+        } catch { throw RedisFailure.map(error) }
+    }
+
+    /// The session whose copy a key names; nil where it is another kind of key.
+    private static func session(of key: String, _ start: String) -> SessionID? {
+        guard key.hasPrefix(start), key.hasSuffix(keyEnd) else { return nil }
+        return SessionID(key.dropFirst(start.count).dropLast(keyEnd.count))
     }
 
     public func findings() async throws -> [IntegrityReport.Finding] {

@@ -32,6 +32,20 @@ struct TieredSuites {
         try await Explorer(Self.overSQLite, schedules: 300).expectNoFailure()
     }
 
+    @Test("is so while copies are kept near, for calls that allow an answer of no age at all")
+    func explorerFindsNothingNear() async throws {
+        var tiering = Tiering()
+        tiering.nearSessionsMax = 100
+        let near = StoreUnderTest("near copies before Redis before MemoryStore") { [tiering] clock in
+            try await Self.tier(MemoryStore(clock: clock), clock, tiering, .within(.zero))
+        } settle: { store in
+            try await (store as? TierUnderTest<MemoryStore>)?.settle()
+        } close: { store in
+            try await (store as? TierUnderTest<MemoryStore>)?.close()
+        }
+        try await Explorer(near, schedules: 300).expectNoFailure()
+    }
+
     private static let overMemory = StoreUnderTest("Redis before MemoryStore") { clock in
         try await tier(MemoryStore(clock: clock), clock)
     } settle: { store in
@@ -53,9 +67,11 @@ struct TieredSuites {
     }
 
     private static func tier<Truth: TruthStore & ItemStore & JournalStore>(
-        _ truth: Truth, _ clock: ManualClock
+        _ truth: Truth, _ clock: ManualClock, _ tiering: Tiering = Tiering(), _ freshness: Freshness = .strict
     ) async throws -> TierUnderTest<Truth> {
-        try await TierUnderTest(truth, redis: RedisUnderTest.configuration(), prefix: "test:\(UUID())", clock: clock)
+        try await TierUnderTest(
+            truth, redis: RedisUnderTest.configuration(), prefix: "test:\(UUID())", clock: clock, tiering: tiering,
+            freshness: freshness)
     }
 }
 

@@ -17,6 +17,7 @@ package final class TierUnderTest<Base: TruthStore & ItemStore & JournalStore>: 
     private let caches: [RedisCache]
     private let running: [Task<Void, any Error>]
     private let next = Atomic(0)
+    private let freshness: Freshness
 
     package var base: TieredStore<Base> {
         nodes[next.wrappingAdd(1, ordering: .relaxed).newValue & 1]
@@ -25,17 +26,24 @@ package final class TierUnderTest<Base: TruthStore & ItemStore & JournalStore>: 
 
     /// Two nodes that have read the changes once, so that copies are answered by.
     ///
-    /// - Parameter answerMax: How long Redis has for an answer: by default long, since a busy machine is slow.
+    /// - Parameters:
+    ///   - answerMax: How long Redis has for an answer: by default long, since a busy machine is slow.
+    ///   - freshness: How old the answers of `validate` may be.
     package init(
         _ truth: Base, redis: RedisConfiguration, prefix: String, clock: (any WallClock)?,
-        tiering: Tiering = Tiering(), answerMax: Duration = .seconds(30)
+        tiering: Tiering = Tiering(), answerMax: Duration = .seconds(30), freshness: Freshness = .strict
     ) async throws {
         self.truth = truth
+        self.freshness = freshness
         let caches = (0..<2).map { _ in RedisCache(redis, prefix: prefix, answerMax: answerMax) }
         let nodes = caches.map { TieredStore(truth, cache: $0, tiering: tiering, clock: clock) }
         (self.caches, self.nodes) = (caches, nodes)
         running = nodes.map { node in Task { try await node.run() } }
         for node in nodes { try await node.readOnce() }
+    }
+
+    package func validate(_ access: SessionAccess) async throws -> Session? {
+        try await base.validation(access, freshness: freshness)?.session
     }
 
     /// Lets the database know every count.

@@ -25,8 +25,30 @@ public protocol SessionCache: Sendable {
     /// Frees sessions that were held back.
     func free(_ ids: [SessionID]) async throws
 
+    /// Tells what becomes of copies, whoever changes them, to one reader, until its task is cancelled or the cache is
+    /// closed. Nil where the cache cannot tell (default): then none are kept in the process.
+    ///
+    /// - Throws: `storeUnavailable` where it never will.
+    func events() throws -> (any AsyncSequence<CacheEvent, Never> & Sendable)?
+
     /// How the cache is set up, and what that means for copies.
     func findings() async throws -> [IntegrityReport.Finding]
+}
+
+extension SessionCache {
+    public func events() throws -> (any AsyncSequence<CacheEvent, Never> & Sendable)? { nil }
+}
+
+/// What becomes of a cache's copies.
+public enum CacheEvent: Sendable, Hashable {
+    /// From now on every change is told. What was read before this may have changed unnoticed.
+    case began
+    /// The copies of these sessions were changed, or are gone.
+    case changed([SessionID])
+    /// All copies are gone, or are to be taken for it.
+    case emptied
+    /// Changes may go untold until it has begun again.
+    case lost
 }
 
 /// What a cache has of a session.

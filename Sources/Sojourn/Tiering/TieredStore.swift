@@ -13,6 +13,8 @@ internal import Synchronization
 /// - **Changes** are made in the database, which writes down that the copy must go; then the copy is removed, and only
 ///   then is the caller answered. Where the cache cannot be told, the caller is answered once every node's news are
 ///   older than the change.
+/// - **Near copies** (`Tiering.nearSessionsMax`) in the process answer calls that allow an answer of some age; see
+///   `NearCache`.
 /// - **Counts** that copies answered are gathered and added to the database (`Tiering.touchFlush`).
 /// - **Failures** of the cache cost a few slow calls, then it is left alone for a while (`CircuitBreaker`). All is served
 ///   by the database meanwhile.
@@ -23,6 +25,7 @@ public final class TieredStore<Base: TruthStore>: ForwardingStore {
     let cache: any SessionCache
     let tiering: Tiering
     let logger: Logger
+    let meters = TierMeters()
     private let clock: (any WallClock)?
     let touches = TouchBuffer()
     let state: Mutex<State>
@@ -32,6 +35,7 @@ public final class TieredStore<Base: TruthStore>: ForwardingStore {
     struct State {
         var lease: TrustLease
         var breaker = CircuitBreaker()
+        var near: NearCache
         /// The database's clock, when it was read and at which of our own instants.
         var time: (at: Timestamp, instant: ContinuousClock.Instant)?
         /// Leaves to bring copies, and whether somebody is at it.
@@ -51,16 +55,16 @@ public final class TieredStore<Base: TruthStore>: ForwardingStore {
         self.tiering = tiering
         self.clock = clock
         self.logger = logger
-        state = Mutex(State(lease: TrustLease(length: tiering.trustLease)))
+        state = Mutex(State(lease: TrustLease(length: tiering.trustLease), near: NearCache(tiering)))
         rounds = Rounds()
     }
 
     public var capabilities: StoreCapabilities { base.capabilities.subtracting(.tiering) }
 
-    /// The store's time now, as far as this node knows.
-    var now: Timestamp? {
+    /// The store's time at an instant, as far as this node knows.
+    func time(at instant: ContinuousClock.Instant, _ state: borrowing State) -> Timestamp? {
         if let clock { return clock.now }
-        return state.withLock { $0.time.map { $0.at + $0.instant.duration(to: .now) } }
+        return state.time.map { $0.at + $0.instant.duration(to: instant) }
     }
 }
 
@@ -78,6 +82,7 @@ extension TieredStore {
         case .first: break
         }
         let age: Duration? = if case .within(let age) = freshness { age } else { nil }
+        if let age, let answer = try await nearAnswer(to: access, within: age) { return answer }
         let looked = await look(for: access.id, age: age)
         if case .copy(let record, let era) = looked,
             let answer = try await answer(record, of: era, to: access, age: age)
@@ -86,7 +91,7 @@ extension TieredStore {
         }
         do {
             let session = try await base.validate(access)
-            Counter(label: "sojourn.tier.answers", dimensions: [("source", "database")]).increment()
+            meters.database.increment()
             if session != nil, case .missing(let leave?) = looked { bring(leave) }
             return session.map { Validation($0) }
         } catch let error as SojournError where error.code == .storeUnavailable {
@@ -109,16 +114,20 @@ extension TieredStore {
     /// Looks for a copy; nil where none may be answered by, or the cache does not answer.
     private func look(for id: SessionID, age: Duration?) async -> Looked? {
         guard !touches.isFull else { return nil }
-        let era = state.withLock { state -> Int64? in
-            guard let era = state.lease.era(for: id, at: .now, age: age) else { return nil }
-            return state.breaker.admits(at: .now) ? era : nil
-        }
-        guard let era else { return nil }
-        return await asking {
-            switch try await cache.look(for: id, era: era) {
-            case .copy(let record): .copy(record, era: era)
-            case .missing(let leave): .missing(leave)
+        let asked = ContinuousClock.now
+        let admitted = state.withLock { state -> (era: Int64, place: NearCache.Place?)? in
+            guard let era = state.lease.era(for: id, at: asked, age: age), state.breaker.admits(at: asked) else {
+                return nil
             }
+            return (era, age == nil ? nil : state.near.place(for: id))
+        }
+        guard let admitted else { return nil }
+        let found = await asking { try await cache.look(for: id, era: admitted.era) }
+        if let place = admitted.place { keep(found, of: admitted.era, at: place, askedAt: asked) }
+        return switch found {
+        case .copy(let record): .copy(record, era: admitted.era)
+        case .missing(let leave): .missing(leave)
+        case nil: nil
         }
     }
 
@@ -139,36 +148,10 @@ extension TieredStore {
                 state.breaker.failed(at: .now)
                 return wasClosed && !state.breaker.isClosed
             }
-            Counter(label: "sojourn.tier.failures").increment()
+            meters.failures.increment()
             if opened { logger.warning("the cache is left alone for a while", metadata: ["reason": "\(error)"]) }
             return nil
         }
-    }
-
-    /// The answer by a copy; nil where the database must decide: the copy opens only to the session's present secret,
-    /// before its expiry and while nothing is due to be renewed, and the news must still be news now.
-    private func answer(
-        _ record: SessionRecord, of era: Int64, to access: SessionAccess, age: Duration?, countsLater: Bool = false
-    ) async throws -> Validation? {
-        guard let now, record.session.id == access.id,
-            record.admission(
-                access, at: now, user: UserEpoch(value: record.epoch, raisedAt: nil, raisedBy: nil)) == .full
-        else { return nil }
-        var touched = record
-        touched.touch(at: now)
-        guard touched.session.expiresAt == record.session.expiresAt else { return nil }
-        let instant = ContinuousClock.now
-        let newsAge = state.withLock { state in
-            state.lease.era(for: access.id, at: instant, age: age) == era ? state.lease.age(at: instant) : nil
-        }
-        guard let newsAge else { return nil }
-        if countsLater || tiering.touchFlush > .zero {
-            touched.session.requestCount = record.session.requestCount + touches.note(access.id, at: now)
-        } else {
-            try await base.add([SessionTouch(session: access.id, count: 1, last: now)])
-        }
-        Counter(label: "sojourn.tier.answers", dimensions: [("source", "cache")]).increment()
-        return Validation(touched.session, source: .cache, age: newsAge)
     }
 
     /// The database's answer, with the cache's beside it.
@@ -179,7 +162,7 @@ extension TieredStore {
         case .missing(let leave?): if session != nil { bring(leave) }
         case .copy(let record, _):
             let isSame = session.map { record.session.agrees(with: $0) } ?? true
-            Counter(label: "sojourn.tier.compared", dimensions: [("same", isSame ? "yes" : "no")]).increment()
+            (isSame ? meters.same : meters.different).increment()
             if !isSame { logger.warning("a copy differs", metadata: ["session": "\(access.id)"]) }
         case .missing(nil), nil: break
         }
@@ -232,6 +215,7 @@ extension TieredStore {
 
     /// Lets copies go of sessions that changed in a way that outdates no copy, so that the change is seen at once.
     func refresh(_ ids: [SessionID]) async {
+        defer { state.withLock { $0.near.drop(ids) } }
         guard tiering.phase != .database, state.withLock({ $0.breaker.admits(at: .now) }) else { return }
         _ = await asking { try await cache.remove(ids) }
     }
@@ -252,6 +236,7 @@ extension TieredStore {
         _ ids: [SessionID], mayReachOthers: Bool = false, _ body: () async throws -> Value
     ) async throws -> Value {
         guard tiering.phase != .database else { return try await body() }
+        defer { state.withLock { $0.near.drop(ids) } }
         let isHeld =
             if ids.isEmpty || !state.withLock({ $0.breaker.admits(at: .now) }) { false } else {
                 await asking { try await cache.holdBack(ids) } != nil
@@ -315,9 +300,10 @@ extension TieredStore {
             let asked = ContinuousClock.now
             let pending = try await base.pendingChanges(max: 10_000)
             isWhole = pending.isWhole
-            let changes = state.withLock { state in
+            let (changes, _) = state.withLock { state in
                 state.time = (pending.at, asked)
-                return state.lease.read(pending, askedAt: asked)
+                let changes = state.lease.read(pending, askedAt: asked)
+                return (changes, state.near.read(pending, naming: changes.new, askedAt: asked, at: .now))
             }
             if !changes.new.isEmpty {
                 let ids = Array(Set(changes.new.map(\.session)))
@@ -369,6 +355,7 @@ extension TieredStore: Service {
                 let pause = self.tiering.touchFlush > .zero ? self.tiering.touchFlush : .seconds(1)
                 await self.every(pause, "validations were not counted") { try await self.flush() }
             }
+            group.addTask { await self.hear() }
             try? await gracefulShutdown()
             group.cancelAll()
         }

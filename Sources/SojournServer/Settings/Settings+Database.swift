@@ -76,6 +76,10 @@ extension Settings {
                 "TRUST_LEASE", .duration(from: .milliseconds(100), to: .seconds(30)), default: tiering.trustLease)
             tiering.touchFlush = reader.read(
                 "TOUCH_FLUSH", .duration(from: .zero, to: .seconds(60)), default: tiering.touchFlush)
+            tiering.nearSessionsMax = reader.read(
+                "NEAR_CACHE", .number(0...10_000_000), default: tiering.nearSessionsMax)
+        } else if reader.isSet("NEAR_CACHE") {
+            reader.warn("NEAR_CACHE", "not used, because SESSION_DB_TYPE is not tiered")
         }
         // The setting that says where the database is.
         let place: String

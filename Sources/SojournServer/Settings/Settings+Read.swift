@@ -142,7 +142,9 @@ extension Settings {
 
     /// The names of all settings, in lower case, those of every kind of database among them.
     private static let known: Set<String> = {
-        let kinds = DatabaseVariables.allCases.map { ["db_type": $0.rawValue] } + [["database_url": "postgres://u@h"]]
+        let kinds =
+            DatabaseVariables.allCases.map { ["db_type": $0.rawValue] }
+            + [["database_url": "postgres://u@h"], ["session_db_type": StoreKind.tiered.rawValue]]
         let names = kinds.flatMap { kind in
             let values = kind.map { (AbsoluteConfigKey([$0.key]), ConfigValue(.string($0.value), isSecret: false)) }
             let provider = InMemoryProvider(values: Dictionary(uniqueKeysWithValues: values))

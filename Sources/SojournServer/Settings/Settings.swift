@@ -21,7 +21,7 @@ public struct Settings: Sendable {
     public var database = Database.sqlite(path: "./data/sojourn.db")
     /// The Redis before the store (`REDIS_URL`), where `SESSION_DB_TYPE` is `tiered`; nil for none.
     public var cache: RedisSettings?
-    /// How it stands there (`TIER_PHASE`, `TRUST_LEASE`, `TOUCH_FLUSH`).
+    /// How it stands there (`TIER_PHASE`, `TRUST_LEASE`, `TOUCH_FLUSH`, `NEAR_CACHE`).
     public var tiering = Tiering()
     /// The certificate to serve TLS with (`TLS_CERT`, `TLS_KEY`); nil serves without.
     public var tls: TLSFiles?

@@ -217,6 +217,9 @@ import Testing
             sojourn_pg_migrate: off
             supabase_direct_url: ''
             rds_password_command: x
+            redis_prefix: s
+            trust_lease: 2s
+            near_cache: ''
             """
         try yaml.write(toFile: "\(folder)/sojourn.yaml", atomically: true, encoding: .utf8)
         let settings = try await Settings.load(

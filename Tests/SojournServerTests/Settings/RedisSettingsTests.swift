@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Sojourn
 import Testing
 
 @testable import SojournServer
@@ -62,5 +63,26 @@ import Testing
         let settings = try Settings(variables: ["REDIS_URL": "redis://h"])
         #expect(settings.database == .sqlite(path: "./data/sojourn.db"))
         #expect(settings.warnings.contains { $0.hasPrefix("REDIS_URL") })
+    }
+
+    @Test("copies are kept near where that is asked for, before a database alone")
+    func nearCache() throws {
+        let tiered = ["SESSION_DB_TYPE": "tiered", "REDIS_URL": "redis://h"]
+        #expect(try Settings(variables: tiered).tiering.nearSessionsMax == 0)
+        let near = ["NEAR_CACHE": "5000"]
+        #expect(try Settings(variables: tiered.merging(near) { $1 }).tiering.nearSessionsMax == 5000)
+        let error = try #require(throws: SettingsError.self) {
+            try Settings(variables: tiered.merging(["NEAR_CACHE": "-1"]) { $1 })
+        }
+        #expect(
+            error.problems == [
+                .init(
+                    name: "NEAR_CACHE", found: "-1", source: .environment,
+                    expected: "a whole number from 0 to 10000000")
+            ])
+        #expect(
+            try Self.settings(near.merging(["REDIS_URL": "redis://h"]) { $1 }).warnings == [
+                "NEAR_CACHE (environment): not used, because SESSION_DB_TYPE is not tiered"
+            ])
     }
 }

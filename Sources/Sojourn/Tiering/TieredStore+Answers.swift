@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import Metrics
+internal import Synchronization
+
+// What copies answer: those that the cache holds, and those in this process.
+extension TieredStore {
+    /// The answer by a copy that the cache has; nil where the database must decide. The news must still be news now.
+    func answer(
+        _ record: SessionRecord, of era: Int64, to access: SessionAccess, age: Duration?, countsLater: Bool = false
+    ) async throws -> Validation? {
+        let instant = ContinuousClock.now
+        let (now, newsAge) = state.withLock { state in
+            (
+                time(at: instant, state),
+                state.lease.era(for: access.id, at: instant, age: age) == era ? state.lease.age(at: instant) : nil
+            )
+        }
+        guard let now, let newsAge,
+            let answer = try await answer(record, to: access, at: now, age: newsAge, countsLater: countsLater)
+        else { return nil }
+        meters.cache.increment()
+        return answer
+    }
+
+    /// The answer by a copy in this process; nil where there is none that may answer.
+    ///
+    /// It is a decision of at most `age` ago: a strict call would have been answered by the cache's copy when this one was
+    /// read, at most so long ago; or this node asked for news since, at most so long ago, and they do not name the
+    /// session. So no answer shows what was before a change later than `age` after that change was answered; for one that
+    /// was made past us, by SQL, later than `age` and the lease after it was made. As a rule the cache's word of the
+    /// change comes long before that.
+    func nearAnswer(to access: SessionAccess, within age: Duration) async throws -> Validation? {
+        guard !touches.isFull else { return nil }
+        let instant = ContinuousClock.now
+        let found = state.withLock { state -> (copy: NearCache.Copy, now: Timestamp, age: Duration)? in
+            guard let copy = state.near.copy(of: access.id, at: instant),
+                state.lease.era(for: access.id, at: instant, age: age) != nil,
+                let newsAge = state.lease.age(at: instant), let now = time(at: instant, state)
+            else { return nil }
+            let proofAge = min(newsAge, copy.askedAt.duration(to: instant))
+            return proofAge <= age ? (copy, now, proofAge) : nil
+        }
+        guard let found,
+            let answer = try await answer(found.copy.record, to: access, at: found.now, age: found.age)
+        else { return nil }
+        meters.near.increment()
+        return answer
+    }
+
+    /// The answer by a copy, counted; nil where the database must decide: the copy opens only to the session's present
+    /// secret, before its expiry and while nothing is due to be renewed.
+    private func answer(
+        _ record: SessionRecord, to access: SessionAccess, at now: Timestamp, age: Duration, countsLater: Bool = false
+    ) async throws -> Validation? {
+        guard record.session.id == access.id,
+            record.admission(
+                access, at: now, user: UserEpoch(value: record.epoch, raisedAt: nil, raisedBy: nil)) == .full
+        else { return nil }
+        var touched = record
+        touched.touch(at: now)
+        guard touched.session.expiresAt == record.session.expiresAt else { return nil }
+        if countsLater || tiering.touchFlush > .zero {
+            touched.session.requestCount = record.session.requestCount + touches.note(access.id, at: now)
+        } else {
+            try await base.add([SessionTouch(session: access.id, count: 1, last: now)])
+        }
+        return Validation(touched.session, source: .cache, age: age)
+    }
+}
+
+// MARK: - Near copies
+
+extension TieredStore {
+    /// Keeps a copy that the cache had, if a strict call would have been answered by it, and gives the place back.
+    func keep(_ found: CachedSession?, of era: Int64, at place: NearCache.Place, askedAt: ContinuousClock.Instant) {
+        let copy: NearCache.Copy? =
+            if case .copy(let record) = found { NearCache.Copy(record, askedAt: askedAt) } else { nil }
+        _ = state.withLock { state in
+            let isNews = state.lease.era(for: place.session, at: .now) == era
+            return state.near.keep(isNews ? copy : nil, at: place)
+        }
+    }
+
+    /// Hears what becomes of the cache's copies, where near ones are to be kept, until the task is cancelled or the cache
+    /// is closed.
+    func hear() async {
+        guard state.withLock({ $0.near.isOn }) else { return }
+        do {
+            guard let events = try cache.events() else {
+                return logger.warning("no copies are kept near: the cache does not tell of changes")
+            }
+            for await event in events { _ = state.withLock { $0.near.hear(event) } }
+            _ = state.withLock { $0.near.hear(.lost) }
+        } catch {
+            logger.warning("no copies are kept near", metadata: ["reason": "\(error)"])
+        }
+    }
+}
+
+/// What is counted. Kept, since to make a counter is to look for it among all.
+struct TierMeters: Sendable {
+    /// Validations by who answered them.
+    let database = Self.answers("database"), cache = Self.answers("cache"), near = Self.answers("near")
+    /// Copies in the shadow that agreed with the database's answer, and that did not.
+    let same = Self.compared("yes"), different = Self.compared("no")
+    /// Failures of the cache.
+    let failures = Counter(label: "sojourn.tier.failures")
+
+    private static func answers(_ source: String) -> Counter {
+        Counter(label: "sojourn.tier.answers", dimensions: [("source", source)])
+    }
+
+    private static func compared(_ same: String) -> Counter {
+        Counter(label: "sojourn.tier.compared", dimensions: [("same", same)])
+    }
+}
