@@ -20,13 +20,16 @@ enum TestServer {
     }
 
     /// Lends a client of its own to a test, and closes it. It is patient, as the machine may be busy, but for what the test
-    /// changes.
+    /// changes, or its URL says of outages.
     static func withClient(
         url: String? = url, _ change: (inout RedisConfiguration) -> Void = { _ in },
         _ body: (RedisClient) async throws -> Void
     ) async throws {
-        var configuration = try RedisConfiguration(url: #require(url))
+        let url = try #require(url)
+        var configuration = try RedisConfiguration(url: url)
         configuration.answerTimeout = .seconds(120)
+        configuration.connectTimeout = .seconds(60)
+        if !url.contains("outage_grace") { configuration.outageGrace = .seconds(60) }
         change(&configuration)
         let client = RedisClient(configuration, logger: logger)
         defer { client.close() }
