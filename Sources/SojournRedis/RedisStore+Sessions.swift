@@ -51,20 +51,14 @@ extension RedisStore: SessionStore {
     }
 
     public func issueSecret(_ access: SessionAccess, digest: SecretDigest) async throws -> Session {
-        try await change(access, noting: .rotated) { record, _ in
-            guard record.digest == nil else { throw SojournError.secretExists() }
-            record.digest = digest
-        }
+        try await change(access, noting: .rotated) { record, _ in try record.issue(digest) }
     }
 
     public func replace(
         _ field: SessionField, of access: SessionAccess, with document: JSONDocument, ifVersion version: Int
     ) async throws -> Session {
         try await change(access, noting: nil) { record, _ in
-            guard record.session.version == version else {
-                throw SojournError.staleVersion(current: record.session.version)
-            }
-            record.replace(field, with: document)
+            try record.replace(field, with: document, ifVersion: version)
         }
     }
 
