@@ -70,14 +70,17 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "CPostgres", path: "Sources/CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CPipe", path: "Sources/CPipe"),
+        .target(name: "DriverSupport", dependencies: ["CPipe"], swiftSettings: strict),
         .target(
             name: "PostgresDriver",
-            dependencies: ["CPostgres", .collections, .logging, .metrics, .serviceLifecycle],
+            dependencies: ["CPostgres", "DriverSupport", .collections, .logging, .metrics, .serviceLifecycle],
             swiftSettings: strict),
         .target(
             name: "RedisDriver",
             dependencies: [
-                .collections, .crypto, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+                "DriverSupport", .collections, .crypto, .logging, .metrics, .nioCore, .nioPosix, .nioSSL,
+                .serviceLifecycle,
             ],
             swiftSettings: strict),
         .target(
@@ -173,7 +176,8 @@ let package = Package(
             name: "SojournServerTests", dependencies: ["SojournServer", .configuration], swiftSettings: strict),
         .testTarget(
             name: "PostgresDriverTests",
-            dependencies: ["PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle], swiftSettings: strict),
+            dependencies: ["DriverSupport", "PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle],
+            swiftSettings: strict),
         .testTarget(
             name: "RedisDriverTests",
             dependencies: [

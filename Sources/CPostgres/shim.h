@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <fcntl.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,10 +9,8 @@
 /* The flags are an enum in C and would need casts in Swift. */
 static inline int sojourn_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
-/* The C library declares these two for _GNU_SOURCE only, which Swift's importer does not set everywhere. */
+/* The C library declares it for _GNU_SOURCE only, which Swift's importer does not set everywhere. */
 extern int pthread_setname_np(pthread_t thread, const char *name);
-extern int pipe2(int ends[2], int flags);
-static inline int sojourn_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 static inline void sojourn_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 /* libpq names the fields of an error by character macros, which Swift does not import. */

@@ -103,6 +103,14 @@ extension SojournError {
             details: ["version": .integer(Int64(current))], file: file, line: line)
     }
 
+    /// The database has steps of its schema that this version does not know.
+    public static func newerDatabase(file: String = #fileID, line: Int = #line) -> Self {
+        Self(
+            .storeDamaged,
+            "The database was written by a newer version of Sojourn. Run that version, or restore a backup from "
+                + "before the upgrade.", file: file, line: line)
+    }
+
     /// There is a session with this id.
     public static func duplicateID(file: String = #fileID, line: Int = #line) -> Self {
         Self(.duplicateID, "A session with this id exists already.", file: file, line: line)

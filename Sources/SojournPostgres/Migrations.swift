@@ -72,12 +72,7 @@ extension PostgresStore {
         """)
 
     private static func refuseNewer(_ done: Set<String>) throws {
-        guard done.subtracting(Migration.all.map(\.name)).isEmpty else {
-            throw SojournError(
-                .storeDamaged,
-                "The database was written by a newer version of Sojourn. Run that version, or restore a backup from "
-                    + "before the upgrade.")
-        }
+        guard done.subtracting(Migration.all.map(\.name)).isEmpty else { throw SojournError.newerDatabase() }
     }
 
     private static let lock = PostgresStatement(

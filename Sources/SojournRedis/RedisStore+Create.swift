@@ -5,7 +5,7 @@ public import Sojourn
 
 extension RedisStore {
     public func create(_ sessions: [NewSession]) async throws -> [Result<Session, SojournError>] {
-        try await answering {
+        try await RedisFailure.mapping {
             var moments: [Timestamp?] = []
             if sessions.contains(where: { $0.userID != nil && $0.sessionsPerUserMax != nil }) {
                 for new in sessions { moments.append(try await enterUnderCap(new)) }
@@ -84,7 +84,7 @@ extension RedisStore {
     public func bind(
         _ access: SessionAccess, to user: UserID, digest: SecretDigest, sessionsPerUserMax: Int?
     ) async throws -> Session {
-        try await answering {
+        try await RedisFailure.mapping {
             try await keeping(sessionsPerUserMax, of: user, sparing: access.id) {
                 while true {
                     guard let answer = try await read([access.id])[0], answer.admission(access) == .full else {

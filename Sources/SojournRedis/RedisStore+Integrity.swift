@@ -5,7 +5,7 @@ public import Sojourn
 
 extension RedisStore {
     public func ping() async throws {
-        try await answering {
+        try await RedisFailure.mapping {
             let role = try await client.send(RedisCommand("ROLE", retry: .ifInterrupted)).array()
             guard try role.first?.string() == "master" else {
                 throw SojournError(
@@ -15,7 +15,7 @@ extension RedisStore {
     }
 
     public func integrity() async throws -> IntegrityReport {
-        try await answering {
+        try await RedisFailure.mapping {
             IntegrityReport(findings: try await client.findings(Self.findings))
         }
     }

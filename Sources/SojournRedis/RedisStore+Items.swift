@@ -8,7 +8,7 @@ extension RedisStore: ItemStore {
         // Of rows with one id the last counts.
         let rows = Dictionary(items.map { ($0.id, $0) }, uniquingKeysWith: { $1 }).values.sorted { $0.id < $1.id }
         guard !rows.isEmpty else { return ItemsPut(added: 0, updated: 0) }
-        return try await answering {
+        return try await RedisFailure.mapping {
             let counts = try await client.send(
                 .script(
                     scripts.put, keys: keys.catalogue,
@@ -22,7 +22,7 @@ extension RedisStore: ItemStore {
     public func items(prefix: String, page: PageRequest) async throws -> Page<Item> {
         let after = try page.after?.numberAndText()
         let key = Array(Item.searchKey(prefix).utf8)
-        return try await answering {
+        return try await RedisFailure.mapping {
             let from = after.map { [UInt8(ascii: "(")] + Item.place($0.1, $0.0) } ?? [UInt8(ascii: "[")] + key
             // No text has the byte FF.
             let to = [UInt8(ascii: "(")] + key + [0xFF]
@@ -41,7 +41,7 @@ extension RedisStore: ItemStore {
     public func add(_ ids: [ItemID], to access: SessionAccess, holdMax: Int) async throws -> ItemsAdded {
         var seen: Set<ItemID> = []
         let asked = ids.filter { seen.insert($0).inserted }
-        return try await answering {
+        return try await RedisFailure.mapping {
             try await refuseUnknown(asked, for: access)
             let command = RedisCommand.script(
                 scripts.add, keys: keys.session(access.id),
@@ -69,7 +69,7 @@ extension RedisStore: ItemStore {
     }
 
     public func held(by access: SessionAccess) async throws -> [HeldItem] {
-        try await answering {
+        try await RedisFailure.mapping {
             guard let answer = try await read([access.id], items: "all")[0], answer.stored(for: access) != nil else {
                 throw SojournError.noSession()
             }
@@ -78,7 +78,7 @@ extension RedisStore: ItemStore {
     }
 
     public func remove(_ ids: [ItemID]?, from access: SessionAccess) async throws -> Int {
-        try await answering {
+        try await RedisFailure.mapping {
             let command = RedisCommand.script(
                 scripts.remove, keys: Array(keys.session(access.id)[..<2]),
                 [now, access.shown, ids == nil ? "all" : "some"]
@@ -91,7 +91,7 @@ extension RedisStore: ItemStore {
     }
 
     public func validateWithItems(_ access: SessionAccess) async throws -> (session: Session, items: [HeldItem])? {
-        try await answering {
+        try await RedisFailure.mapping {
             guard let answer = try await validated(access, withItems: true) else { return nil }
             return (answer.record.session, try await held(answer))
         }

@@ -6,7 +6,7 @@ public import Sojourn
 extension RedisStore {
     public func sessions(matching filter: SessionFilter, page: PageRequest) async throws -> Page<StoredSession> {
         let after = try page.after.map { SessionID(try $0.uuid()) }
-        return try await answering {
+        return try await RedisFailure.mapping {
             var found: [StoredSession] = []
             if let user = filter.userID {
                 found = try await sessions(of: user)
@@ -27,7 +27,7 @@ extension RedisStore {
     }
 
     public func statistics() async throws -> SessionStatistics {
-        try await answering {
+        try await RedisFailure.mapping {
             var statistics = SessionStatistics(at: try await time())
             try await everySession(items: "count") { _, answers in
                 for answer in answers { if let answer { try statistics.count(answer) } }

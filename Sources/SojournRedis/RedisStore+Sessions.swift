@@ -7,7 +7,7 @@ extension RedisStore: SessionStore {
     public var capabilities: StoreCapabilities { [.sessions, .items] }
 
     public func validate(_ access: SessionAccess) async throws -> Session? {
-        try await answering { try await validated(access, withItems: false)?.record.session }
+        try await RedisFailure.mapping { try await validated(access, withItems: false)?.record.session }
     }
 
     /// Validates by one script; nil where the session does not open. A session that its user's epoch has ended is refused
@@ -21,7 +21,7 @@ extension RedisStore: SessionStore {
     }
 
     public func find(_ accesses: [SessionAccess]) async throws -> [StoredSession?] {
-        try await answering {
+        try await RedisFailure.mapping {
             zip(accesses, try await read(accesses.map(\.id))).map { access, answer in answer?.stored(for: access) }
         }
     }
@@ -31,7 +31,7 @@ extension RedisStore: SessionStore {
     }
 
     public func rotate(_ access: SessionAccess, to rotation: Rotation) async throws -> RotationOutcome {
-        try await answering {
+        try await RedisFailure.mapping {
             while true {
                 guard let answer = try await read([access.id])[0] else { throw SojournError.noSession() }
                 switch answer.admission(access) {
@@ -51,25 +51,19 @@ extension RedisStore: SessionStore {
     }
 
     public func issueSecret(_ access: SessionAccess, digest: SecretDigest) async throws -> Session {
-        try await change(access, noting: .rotated) { record, _ in
-            guard record.digest == nil else { throw SojournError.secretExists() }
-            record.digest = digest
-        }
+        try await change(access, noting: .rotated) { record, _ in try record.issue(digest) }
     }
 
     public func replace(
         _ field: SessionField, of access: SessionAccess, with document: JSONDocument, ifVersion version: Int
     ) async throws -> Session {
         try await change(access, noting: nil) { record, _ in
-            guard record.session.version == version else {
-                throw SojournError.staleVersion(current: record.session.version)
-            }
-            record.replace(field, with: document)
+            try record.replace(field, with: document, ifVersion: version)
         }
     }
 
     public func end(_ accesses: [SessionAccess]) async throws -> [Bool] {
-        try await answering {
+        try await RedisFailure.mapping {
             var ended = [Bool](repeating: false, count: accesses.count)
             // A session that is named twice ends once, for the first who names it.
             var places = Array(accesses.indices)
@@ -102,7 +96,7 @@ extension RedisStore: SessionStore {
     }
 
     public func delete(_ id: SessionID) async throws -> Bool {
-        try await answering {
+        try await RedisFailure.mapping {
             while let answer = try await read([id])[0] {
                 let user = answer.record.session.userID
                 let gone =
@@ -117,7 +111,7 @@ extension RedisStore: SessionStore {
     }
 
     public func facts(of id: SessionID) async throws -> SessionFacts? {
-        try await answering {
+        try await RedisFailure.mapping {
             let keys = keys.session(id)
             let answers = await client.send([
                 RedisCommand("HMGET", key: keys[0], ["x", "F", "b"], retry: .ifInterrupted),
@@ -203,7 +197,7 @@ extension RedisStore {
         _ access: SessionAccess, noting kind: SessionFactKind?,
         _ decide: @Sendable (inout SessionRecord, Answer) throws -> Void
     ) async throws -> Session {
-        try await answering {
+        try await RedisFailure.mapping {
             while true {
                 guard let answer = try await read([access.id])[0], answer.admission(access) == .full else {
                     throw SojournError.noSession()

@@ -10,7 +10,7 @@ extension RedisStore {
     /// when their TTL is over, whatever `retention` says. The lap goes through the sixteen lists together, in the order of
     /// ids; without a lap a step does nothing.
     public func sweep(_ order: SweepOrder) async throws -> SweepOutcome {
-        try await answering {
+        try await RedisFailure.mapping {
             var outcome = SweepOutcome()
             let after: SessionID?
             switch order.lap {

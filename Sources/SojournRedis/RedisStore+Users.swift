@@ -5,7 +5,7 @@ public import Sojourn
 
 extension RedisStore {
     public func endAll(of user: UserID, by actor: Actor) async throws -> Int {
-        try await answering {
+        try await RedisFailure.mapping {
             try await alone(with: user) {
                 guard let raise = try await raise(user, by: actor, keeping: nil) else { return 0 }
                 return try await revoke(raise, of: user, by: actor)
@@ -14,7 +14,7 @@ extension RedisStore {
     }
 
     public func endOthers(_ access: SessionAccess) async throws -> Int {
-        try await answering {
+        try await RedisFailure.mapping {
             while true {
                 guard let answer = try await read([access.id])[0], answer.admission(access) == .full else {
                     throw SojournError.noSession()
@@ -45,7 +45,7 @@ extension RedisStore {
     }
 
     public func erase(_ user: UserID) async throws -> ErasureReceipt {
-        try await answering {
+        try await RedisFailure.mapping {
             try await alone(with: user) {
                 // The epoch outlives the user, so that whoever is about to write a session of theirs finds it ended.
                 guard let raise = try await raise(user, by: .service, keeping: nil) else {

@@ -66,11 +66,6 @@ extension RedisStore {
         return Timestamp(microseconds: Int64(try parts.int(0) * 1_000_000 + parts.int(1)))
     }
 
-    /// Runs `body` with its failures in our terms.
-    func answering<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        try await RedisFailure.mapping(body)
-    }
-
     /// The epoch of a user, with the session that the last raise kept.
     func user(_ id: UserID) async throws -> UserHash {
         try UserHash(try await client.send(reading(id)))

@@ -83,22 +83,13 @@ extension SQLiteStore {
     }
 
     public func issueSecret(_ access: SessionAccess, digest: SecretDigest) async throws -> Session {
-        try await change(access, noting: .rotated) { row, _ in
-            guard row.record.digest == nil else {
-                throw SojournError.secretExists()
-            }
-            row.record.digest = digest
-        }
+        try await change(access, noting: .rotated) { row, _ in try row.record.issue(digest) }
     }
 
     public func replace(
         _ field: SessionField, of access: SessionAccess, with document: JSONDocument, ifVersion version: Int
     ) async throws -> Session {
-        try await change(access) { row, _ in
-            let current = row.record.session.version
-            guard current == version else { throw SojournError.staleVersion(current: current) }
-            row.record.replace(field, with: document)
-        }
+        try await change(access) { row, _ in try row.record.replace(field, with: document, ifVersion: version) }
     }
 
     public func end(_ accesses: [SessionAccess]) async throws -> [Bool] {

@@ -149,11 +149,6 @@ extension SQLiteStore {
             throw SojournError(
                 .storeDamaged, "This SQLite file was not made by Sojourn: name another path, or move it away.")
         }
-        guard !isNewer else {
-            throw SojournError(
-                .storeDamaged,
-                "The database was written by a newer version of Sojourn. Run that version, or restore a backup from "
-                    + "before the upgrade.")
-        }
+        guard !isNewer else { throw SojournError.newerDatabase() }
     }
 }

@@ -92,6 +92,7 @@ import Testing
         #expect(try PostgresPassword.file(path).read(timeout: .seconds(5)) == "first")
         #expect(try PostgresPassword.command(["head", "-c", "5", path]).read(timeout: .seconds(5)) == "first")
         #expect(try PostgresPassword.command(["sh", "-c", "echo a b; echo c"]).read(timeout: .seconds(5)) == "a b")
+        #expect(try PostgresPassword.command(["sh", "-c", "echo a > /dev/stdout"]).read(timeout: .seconds(5)) == "a")
     }
 
     @Test(
@@ -102,6 +103,7 @@ import Testing
         ])
     func noPassword(password: PostgresPassword) async {
         let error = await expectFailure(.configuration) { try password.read(timeout: .milliseconds(300)) }
+        #expect(error?.message.hasPrefix("The database's password ") == true)
         #expect(error?.debugDescription.contains("hunter2") == false)
     }
 }

@@ -12,9 +12,12 @@ struct Imports {
 ///
 /// A module that is missing here may not exist; an import that is missing here may not be written.
 let house: [String: Imports] = [
+    "CPipe": Imports(),
     "CPostgres": Imports(),
-    "PostgresDriver": Imports(ours: ["CPostgres"], outside: ["ServiceLifecycle"]),
-    "RedisDriver": Imports(outside: ["Crypto", "NIOCore", "NIOPosix", "NIOSSL", "ServiceLifecycle"]),
+    "DriverSupport": Imports(ours: ["CPipe"]),
+    "PostgresDriver": Imports(ours: ["CPostgres", "DriverSupport"], outside: ["ServiceLifecycle"]),
+    "RedisDriver": Imports(
+        ours: ["DriverSupport"], outside: ["Crypto", "NIOCore", "NIOPosix", "NIOSSL", "ServiceLifecycle"]),
     "Sojourn": Imports(outside: ["Crypto", "ServiceLifecycle"]),
     "SojournTesting": Imports(ours: ["Sojourn"], outside: ["Testing"]),
     "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB", "GRDBSQLite"]),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DequeModule
+internal import DriverSupport
 internal import Synchronization
 
 /// Who may have which of the connections for transactions: decisions only.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import DriverSupport
+
 /// How a lane goes about being without a connection: when it tries again, and whether those who wait are told.
 ///
-/// Attempts come at 50 ms, 100 ms, … 5 s, each shortened by up to a half at random so that many clients do not come
-/// back at once. A failure that waiting will not cure fails those who wait; any other only once the outage has lasted
-/// for `grace`, so that a quick restart of the server goes unnoticed.
+/// Attempts come after the pauses of `BackOff`. A failure that waiting will not cure fails those who wait; any other
+/// only once the outage has lasted for `grace`, so that a quick restart of the server goes unnoticed.
 struct Outage {
-    /// The first pause.
-    static let pauseMin = Duration.milliseconds(50)
     /// The longest pause.
     static let pauseMax = Duration.seconds(5)
 
@@ -43,8 +42,8 @@ struct Outage {
     ) -> (retry: ContinuousClock.Instant, tellsWaiting: Bool) {
         let start = began ?? now
         began = start
-        let pause = min(Self.pauseMin * (1 << min(attempts, 10)), Self.pauseMax)
+        let pause = BackOff.pause(attempts, max: Self.pauseMax, chance: chance)
         attempts += 1
-        return (now + pause * (1 - 0.5 * chance), isLasting || start.duration(to: now) >= grace)
+        return (now + pause, isLasting || start.duration(to: now) >= grace)
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import DriverSupport
 internal import Synchronization
 
 /// Calls that travel together, with a sync of their own: outside of an explicit transaction they are one.
@@ -147,18 +148,5 @@ final class Waiter: Sendable {
         }
         if wasQueued { queued.add(-1) }
         if let told { told.deliver?(told.outcome) }
-    }
-}
-
-/// A number that many change.
-final class Tally: Sendable {
-    private let number = Atomic<Int>(0)
-
-    /// The number now.
-    var value: Int { number.load(ordering: .relaxed) }
-
-    /// Adds `difference`.
-    func add(_ difference: Int) {
-        number.add(difference, ordering: .relaxed)
     }
 }

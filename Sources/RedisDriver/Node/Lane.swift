@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DequeModule
+internal import DriverSupport
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -137,19 +138,6 @@ protocol LaneWatcher: Sendable {
     func received(_ push: [RedisValue])
     /// The connection is gone.
     func lost()
-}
-
-/// A number that many change.
-final class Tally: Sendable {
-    private let number = Atomic<Int>(0)
-
-    /// The number now.
-    var value: Int { number.load(ordering: .relaxed) }
-
-    /// Adds `difference`.
-    func add(_ difference: Int) {
-        number.add(difference, ordering: .relaxed)
-    }
 }
 
 extension RedisError {

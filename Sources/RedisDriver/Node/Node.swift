@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import DriverSupport
+
 /// One server, over one or a few connections that all callers share.
 final class Node: Sendable {
     /// Which server.

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import DriverSupport
+
 /// How a lane goes about being without a connection: when it tries again, and whether callers still wait.
 ///
-/// After a loss the first attempt comes at once, the others after 50 ms, 100 ms, … `pauseMax`, each shortened by up to a
-/// half at random so that many clients do not come back at once. A connection that stood for less than a second does not begin the
-/// row anew. Callers wait until the outage has lasted for `grace`; from then on they are told at once, so that who has
+/// After a loss the first attempt comes at once, the others after the pauses of `BackOff`. A connection that stood for
+/// less than a second does not begin the row anew. Callers wait until the outage has lasted for `grace`; from then on they are told at once, so that who has
 /// another place to ask loses no time. A failure that waiting will not cure is told at once too.
 struct Outage {
-    /// The first pause.
-    static let pauseMin = Duration.milliseconds(50)
     /// How long a connection has to stand to count as one.
     static let steadyMin = Duration.seconds(1)
 
@@ -80,7 +79,6 @@ struct Outage {
         self.reason = reason
         defer { attempts += 1 }
         guard attempts > 0 else { return now }
-        let pause = min(Self.pauseMin * (1 << min(attempts - 1, 10)), pauseMax)
-        return now + pause * (1 - 0.5 * chance)
+        return now + BackOff.pause(attempts - 1, max: pauseMax, chance: chance)
     }
 }

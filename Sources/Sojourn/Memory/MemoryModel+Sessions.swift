@@ -74,10 +74,7 @@ extension MemoryModel {
         -> Session
     {
         var entry = try entry(for: access, at: now)
-        guard entry.record.digest == nil else {
-            throw SojournError.secretExists()
-        }
-        entry.record.digest = digest
+        try entry.record.issue(digest)
         entry.note(.rotated, at: now, by: access.actor)
         sessions[access.id] = entry
         return entry.record.session
@@ -88,10 +85,7 @@ extension MemoryModel {
         at now: Timestamp
     ) throws -> Session {
         var entry = try entry(for: access, at: now)
-        guard entry.record.session.version == version else {
-            throw SojournError.staleVersion(current: entry.record.session.version)
-        }
-        entry.record.replace(field, with: document)
+        try entry.record.replace(field, with: document, ifVersion: version)
         sessions[access.id] = entry
         return entry.record.session
     }

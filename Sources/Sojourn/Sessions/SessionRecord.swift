@@ -215,8 +215,16 @@ extension SessionRecord {
         self.epoch = epoch.value
     }
 
-    /// Puts `document` in place of metadata or claims and moves the version.
-    public mutating func replace(_ field: SessionField, with document: JSONDocument) {
+    /// The first secret, where the session has none; else throws `secretExists`.
+    public mutating func issue(_ digest: SecretDigest) throws {
+        guard self.digest == nil else { throw SojournError.secretExists() }
+        self.digest = digest
+    }
+
+    /// Puts `document` in place of metadata or claims and moves the version, where that is `version` still; else throws
+    /// `staleVersion`.
+    public mutating func replace(_ field: SessionField, with document: JSONDocument, ifVersion version: Int) throws {
+        guard session.version == version else { throw SojournError.staleVersion(current: session.version) }
         switch field {
         case .metadata: session.metadata = document
         case .claims: session.claims = document

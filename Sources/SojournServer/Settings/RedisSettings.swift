@@ -31,13 +31,7 @@ public struct RedisSettings: Sendable, Hashable {
     /// What the driver needs to know.
     func configuration() throws(RedisError) -> RedisConfiguration {
         var configuration = try RedisConfiguration(url: url.text)
-        switch password {
-        case nil: break
-        case .some(.none): configuration.password = .none
-        case .fixed(let secret): configuration.password = .fixed(secret.text)
-        case .file(let path): configuration.password = .file(path)
-        case .command(let command): configuration.password = .command(["/bin/sh", "-c", command])
-        }
+        if let password { configuration.password = password.forDriver }
         return configuration
     }
 

@@ -56,13 +56,7 @@ extension PostgresSettings {
     private func configuration(of endpoint: Endpoint) throws -> PostgresConfiguration {
         let words = endpoint.keywords.sorted { $0.key < $1.key }.map { "\($0.key)='\($0.value.quoted)'" }
         var configuration = try PostgresConfiguration(url: words.joined(separator: " "))
-        configuration.password =
-            switch endpoint.password {
-            case .none: .none
-            case .fixed(let secret): .fixed(secret.text)
-            case .file(let path): .file(path)
-            case .command(let command): .command(["/bin/sh", "-c", command])
-            }
+        configuration.password = endpoint.password.forDriver
         configuration.connections = connections
         configuration.pooling =
             switch pooling {
@@ -71,6 +65,18 @@ extension PostgresSettings {
             case .transaction: .transaction
             }
         return configuration
+    }
+}
+
+extension PostgresSettings.PasswordSource {
+    /// The same as the drivers take it, that of Redis too.
+    var forDriver: DriverPassword {
+        switch self {
+        case .none: .none
+        case .fixed(let secret): .fixed(secret.text)
+        case .file(let path): .file(path)
+        case .command(let command): .command(["/bin/sh", "-c", command])
+        }
     }
 }
 

@@ -34,6 +34,13 @@ struct History: Sendable, Hashable {
 
     /// The calls of the audit.
     var audit: [Event] { events.filter { $0.round == auditRound } }
+    /// The sessions that the audit found, and how.
+    var found: [(session: Int, stored: StoredSession)] {
+        audit.compactMap { event in
+            guard case (.get(let key), .stored(let stored?)) = (event.step.verb, event.outcome) else { return nil }
+            return (key.session, stored)
+        }
+    }
 
     /// Runs a schedule on an empty store: every round's callers at once, and a barrier after each round, at which counts
     /// that lag behind catch up by `settle`.

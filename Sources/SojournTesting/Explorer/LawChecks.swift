@@ -173,12 +173,9 @@ struct LawChecks {
 
     /// The sessions that were created once, and how the audit found them: all, or those that live still.
     private var audited: [(Int, Session)] {
-        history.audit.compactMap { event in
-            guard case (.get(let key), .stored(let stored?)) = (event.step.verb, event.outcome),
-                sessions.contains(key.session), history.keepsEnded || stored.status == .active
-            else { return nil }
-            return (key.session, stored.session)
-        }
+        history.found.filter { session, stored in
+            sessions.contains(session) && (history.keepsEnded || stored.status == .active)
+        }.map { ($0.session, $0.stored.session) }
     }
 }
 

@@ -89,13 +89,7 @@ struct Promises {
     init(_ history: History) {
         keepsEnded = history.keepsEnded
         exactFrom = history.countsLag ? history.auditRound : 0
-        survivors = Set(
-            history.audit.compactMap { event in
-                guard case (.get(let key), .stored(let stored?)) = (event.step.verb, event.outcome),
-                    stored.status == .active
-                else { return nil }
-                return key.session
-            })
+        survivors = Set(history.found.compactMap { $0.stored.status == .active ? $0.session : nil })
     }
 
     /// Whether a call's answer is the model's. A sweep's counts go over all objects and are checked apart.

@@ -3,7 +3,7 @@
 internal import Synchronization
 
 /// Counts what is alive, and resumes who waits for the end of it.
-final class Farewell: Sendable {
+package final class Farewell: Sendable {
     private struct State {
         var alive = 0
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -11,13 +11,16 @@ final class Farewell: Sendable {
 
     private let state = Mutex(State())
 
+    /// Nothing is alive yet.
+    package init() {}
+
     /// One more is alive.
-    func enter() {
+    package func enter() {
         state.withLock { $0.alive += 1 }
     }
 
     /// One has ended.
-    func leave() {
+    package func leave() {
         let waiting = state.withLock { state in
             state.alive -= 1
             guard state.alive == 0 else { return [] as [CheckedContinuation<Void, Never>] }
@@ -28,7 +31,7 @@ final class Farewell: Sendable {
     }
 
     /// Returns once nothing is alive.
-    func wait() async {
+    package func wait() async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 guard state.alive > 0 else { return true }
