@@ -160,7 +160,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "TierTestSupport", dependencies: ["RedisDriver", "RedisTestSupport", "Sojourn", "SojournRedis"],
+            name: "TierTestSupport",
+            dependencies: [
+                "PostgresTestSupport", "RedisDriver", "RedisTestSupport", "Sojourn", "SojournRedis", "SojournTesting",
+                .logging,
+            ],
             path: "Tests/TierTestSupport", swiftSettings: strict),
         .executableTarget(
             name: "StoreWorker", dependencies: ["PostgresDriver", "Sojourn", "SojournPostgres", .logging],

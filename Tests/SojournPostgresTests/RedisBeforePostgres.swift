@@ -3,6 +3,7 @@
 import Foundation
 import PostgresDriver
 import RedisDriver
+import Sojourn
 import SojournPostgres
 import SojournTesting
 import Testing
@@ -17,16 +18,24 @@ private let redisURL = ProcessInfo.processInfo.environment["SOJOURN_TEST_REDIS"]
 struct RedisBeforePostgres {
     private static let stores = TimedStores(pooled: false)
 
-    private static let tiered = StoreUnderTest("Redis before PostgresStore") { clock in
+    private static let tiered = tiered("Redis before PostgresStore") { truth, clock in
         try await TierUnderTest(
-            try await stores.take(clock), redis: try RedisConfiguration(url: try #require(redisURL)),
-            prefix: "test:\(UUID())", clock: clock)
-    } settle: { store in
-        try await (store as? TierUnderTest<TimedStore>)?.settle()
-    } close: { store in
-        guard let store = store as? TierUnderTest<TimedStore> else { return }
-        try await store.close()
-        await stores.give(store.truth)
+            truth, redis: try RedisConfiguration(url: try #require(redisURL)), prefix: "test:\(UUID())", clock: clock)
+    }
+
+    private static func tiered(
+        _ name: String,
+        _ tier: @escaping @Sendable (TimedStore, any WallClock) async throws -> TierUnderTest<TimedStore>
+    ) -> StoreUnderTest {
+        StoreUnderTest(name) { clock in
+            try await tier(try await stores.take(clock), clock)
+        } settle: { store in
+            try await (store as? TierUnderTest<TimedStore>)?.settle()
+        } close: { store in
+            guard let store = store as? TierUnderTest<TimedStore> else { return }
+            try await store.close()
+            await stores.give(store.truth)
+        }
     }
 
     @Test("keeps every example", arguments: ConformanceSuite.cases)
@@ -37,6 +46,15 @@ struct RedisBeforePostgres {
     @Test("is linearizable and keeps the laws, as far as the explorer sees")
     func explorerFindsNothing() async throws {
         try await Explorer(Self.tiered, schedules: 300).expectNoFailure()
+    }
+
+    @Test("keeps the laws while Redis fails in every way")
+    func lawsHoldWhileRedisFails() async throws {
+        try await FailingRedis.run { redis in
+            let store = Self.tiered("Failing Redis before PostgresStore", redis.tier)
+            try await Explorer(store, schedules: 20, faults: redis.faults).expectNoFailure()
+            #expect(redis.copiesAnswered > 0)
+        }
     }
 
     @Test("under load, while Redis fails, no live session is refused, no ended one opens, every validation is counted")

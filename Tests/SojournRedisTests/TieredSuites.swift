@@ -46,6 +46,15 @@ struct TieredSuites {
         try await Explorer(near, schedules: 300).expectNoFailure()
     }
 
+    @Test("keeps the laws while Redis fails in every way")
+    func lawsHoldWhileRedisFails() async throws {
+        try await FailingRedis.run { redis in
+            let store = Self.overSQLite("Failing Redis before SQLiteStore", redis.tier)
+            try await Explorer(store, schedules: 20, faults: redis.faults).expectNoFailure()
+            #expect(redis.copiesAnswered > 0)
+        }
+    }
+
     private static let overMemory = StoreUnderTest("Redis before MemoryStore") { clock in
         try await tier(MemoryStore(clock: clock), clock)
     } settle: { store in
@@ -54,20 +63,27 @@ struct TieredSuites {
         try await (store as? TierUnderTest<MemoryStore>)?.close()
     }
 
-    private static let overSQLite = StoreUnderTest("Redis before SQLiteStore") { clock in
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sojourn-tier-\(UUID())").path
-        return try await tier(SQLiteStore(path: folder + "/sojourn.db", clock: clock), clock)
-    } settle: { store in
-        try await (store as? TierUnderTest<SQLiteStore>)?.settle()
-    } close: { store in
-        guard let store = store as? TierUnderTest<SQLiteStore> else { return }
-        try await store.close()
-        try await store.truth.close()
-        try FileManager.default.removeItem(at: URL(fileURLWithPath: store.truth.path).deletingLastPathComponent())
+    private static let overSQLite = overSQLite("Redis before SQLiteStore") { try await tier($0, $1) }
+
+    private static func overSQLite(
+        _ name: String,
+        _ tier: @escaping @Sendable (SQLiteStore, any WallClock) async throws -> TierUnderTest<SQLiteStore>
+    ) -> StoreUnderTest {
+        StoreUnderTest(name) { clock in
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sojourn-tier-\(UUID())").path
+            return try await tier(SQLiteStore(path: folder + "/sojourn.db", clock: clock), clock)
+        } settle: { store in
+            try await (store as? TierUnderTest<SQLiteStore>)?.settle()
+        } close: { store in
+            guard let store = store as? TierUnderTest<SQLiteStore> else { return }
+            try await store.close()
+            try await store.truth.close()
+            try FileManager.default.removeItem(at: URL(fileURLWithPath: store.truth.path).deletingLastPathComponent())
+        }
     }
 
     private static func tier<Truth: TruthStore & ItemStore & JournalStore>(
-        _ truth: Truth, _ clock: ManualClock, _ tiering: Tiering = Tiering(), _ freshness: Freshness = .strict
+        _ truth: Truth, _ clock: any WallClock, _ tiering: Tiering = Tiering(), _ freshness: Freshness = .strict
     ) async throws -> TierUnderTest<Truth> {
         try await TierUnderTest(
             truth, redis: RedisUnderTest.configuration(), prefix: "test:\(UUID())", clock: clock, tiering: tiering,

@@ -33,9 +33,9 @@ package struct TierLoad<Truth: TruthStore & ItemStore & JournalStore>: Sendable 
     /// and that every validation is counted.
     package func run() async throws {
         try await RedisServer.run { server in
+            let way = try RedisConfiguration(url: "redis://127.0.0.1:\(server.port)")
             let tier = try await TierUnderTest(
-                truth, redis: RedisConfiguration(url: "redis://127.0.0.1:\(server.port)"), prefix: "load", clock: nil,
-                answerMax: .milliseconds(250))
+                truth, ways: [way, way], prefix: "load", clock: nil, answerMax: .milliseconds(250))
             let end = ContinuousClock.now + settings.length
             let known: [Known] = try await withThrowingTaskGroup(of: Known?.self) { group in
                 for _ in 0..<64 { group.addTask { try await call(tier, until: end) } }

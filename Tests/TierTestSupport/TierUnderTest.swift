@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Logging
 package import RedisDriver
 package import Sojourn
 internal import SojournRedis
@@ -18,32 +19,50 @@ package final class TierUnderTest<Base: TruthStore & ItemStore & JournalStore>: 
     private let running: [Task<Void, any Error>]
     private let next = Atomic(0)
     private let freshness: Freshness
+    private let onCopy: @Sendable () -> Void
 
     package var base: TieredStore<Base> {
         nodes[next.wrappingAdd(1, ordering: .relaxed).newValue & 1]
     }
     package var capabilities: StoreCapabilities { nodes[0].capabilities }
 
+    /// A tier on one Redis that does not fail.
+    package convenience init(
+        _ truth: Base, redis: RedisConfiguration, prefix: String, clock: (any WallClock)?,
+        tiering: Tiering = Tiering(), freshness: Freshness = .strict
+    ) async throws {
+        try await self.init(
+            truth, ways: [redis, redis], prefix: prefix, clock: clock, tiering: tiering, freshness: freshness)
+    }
+
     /// Two nodes that have read the changes once, so that copies are answered by.
     ///
     /// - Parameters:
+    ///   - ways: How each node finds Redis.
     ///   - answerMax: How long Redis has for an answer: by default long, since a busy machine is slow.
     ///   - freshness: How old the answers of `validate` may be.
+    ///   - onCopy: Is told of every validation that a copy answers.
     package init(
-        _ truth: Base, redis: RedisConfiguration, prefix: String, clock: (any WallClock)?,
-        tiering: Tiering = Tiering(), answerMax: Duration = .seconds(30), freshness: Freshness = .strict
+        _ truth: Base, ways: [RedisConfiguration], prefix: String, clock: (any WallClock)?,
+        tiering: Tiering = Tiering(), answerMax: Duration = .seconds(30), freshness: Freshness = .strict,
+        onCopy: @escaping @Sendable () -> Void = {}
     ) async throws {
         self.truth = truth
         self.freshness = freshness
-        let caches = (0..<2).map { _ in RedisCache(redis, prefix: prefix, answerMax: answerMax) }
-        let nodes = caches.map { TieredStore(truth, cache: $0, tiering: tiering, clock: clock) }
+        self.onCopy = onCopy
+        // Where Redis fails on purpose, there would be much to log.
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let caches = ways.map { RedisCache($0, prefix: prefix, answerMax: answerMax, logger: logger) }
+        let nodes = caches.map { TieredStore(truth, cache: $0, tiering: tiering, clock: clock, logger: logger) }
         (self.caches, self.nodes) = (caches, nodes)
         running = nodes.map { node in Task { try await node.run() } }
         for node in nodes { try await node.readOnce() }
     }
 
     package func validate(_ access: SessionAccess) async throws -> Session? {
-        try await base.validation(access, freshness: freshness)?.session
+        let validation = try await base.validation(access, freshness: freshness)
+        if validation?.source == .cache { onCopy() }
+        return validation?.session
     }
 
     /// Lets the database know every count.

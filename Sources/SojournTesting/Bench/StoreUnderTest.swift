@@ -41,7 +41,7 @@ public struct StoreUnderTest: Sendable {
     ///   - open: an empty store on the clock. Called once for every example and every replay: may well hand out the
     ///     same store emptied.
     ///   - settle: for a store that counts validations later than it answers them: lets the counts catch up. The explorer
-    ///     compares counts only after it.
+    ///     compares counts only after it, and validates several times in a row, so that a cache has what to answer by.
     ///   - close: puts the store away, also after a failure. Nothing by default.
     public init(
         _ name: String, scheduling: Scheduling = .free,

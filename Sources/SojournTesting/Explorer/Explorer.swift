@@ -9,12 +9,17 @@ public import Testing
 ///
 /// Every observed history must be linearizable for each object (see `Linearization`), and laws 1 to 6 of the design
 /// must hold of it (see `LawChecks`). The clock moves only between rounds of calls, to where graces, lives and caps end.
-/// A failure comes with the seed that repeats it, and with the shortest schedule that still failed.
+/// A failure comes with the seed that repeats it, and with the shortest schedule that still failed. With `faults`,
+/// what the store stands on fails meanwhile, at places that the seed says.
 ///
 /// `EXPLORER_SCHEDULES` and `EXPLORER_SEED` in the environment override the number of schedules and the first seed.
 public struct Explorer: Sendable {
     /// How often a shorter schedule is tried before it counts as sound.
     static let replaysMax = 50
+    /// How long shorter schedules are looked for, where replays do not repeat exactly.
+    static let shrinkMax = Duration.seconds(180)
+    /// How long nothing is told of schedules that hold.
+    private static let silenceMax = Duration.seconds(20)
 
     /// The store that is being proved.
     private let store: StoreUnderTest
@@ -22,40 +27,52 @@ public struct Explorer: Sendable {
     private let schedules: Int
     /// The first schedule's seed; the others count up from it.
     private let seed: UInt64
+    /// What goes wrong beneath the store.
+    private let faults: [Fault]
 
     /// An explorer of a store.
     ///
     /// - Parameters:
     ///   - schedules: how many schedules to draw, where the environment does not say.
     ///   - seed: the first schedule's seed, where the environment does not say.
-    public init(_ store: StoreUnderTest, schedules: Int = 1000, seed: UInt64 = 1) {
+    ///   - faults: what goes wrong beneath the store: each schedule meets one to three of them, or one of them again.
+    public init(_ store: StoreUnderTest, schedules: Int = 1000, seed: UInt64 = 1, faults: [Fault] = []) {
         let environment = ProcessInfo.processInfo.environment
         self.init(
             store, exactly: environment["EXPLORER_SCHEDULES"].flatMap { Int($0) } ?? schedules,
-            from: environment["EXPLORER_SEED"].flatMap { UInt64($0) } ?? seed)
+            from: environment["EXPLORER_SEED"].flatMap { UInt64($0) } ?? seed, faults: faults)
     }
 
     /// An explorer that no environment changes.
-    init(_ store: StoreUnderTest, exactly schedules: Int, from seed: UInt64) {
+    init(_ store: StoreUnderTest, exactly schedules: Int, from seed: UInt64, faults: [Fault] = []) {
         self.store = store
         self.schedules = schedules
         self.seed = seed
+        self.faults = faults
     }
+
+    /// Whether every replay follows from its schedule alone.
+    var isRepeatable: Bool { store.scheduling == .seeded }
 
     /// Runs the schedules up to the first that fails, and returns that one, shrunk; nil where all hold.
     public func explore() async throws -> ExplorerFailure? {
         let capabilities = try await store.withStore { store, _ in store.capabilities }
+        var told = ContinuousClock.now
         for number in 0..<schedules {
             let seed = seed &+ UInt64(number)
-            var generator = ScheduleGenerator(seed: seed, capabilities: capabilities)
+            var generator = ScheduleGenerator(
+                seed: seed, capabilities: capabilities, fillsCache: store.settle != nil, faults: faults)
             let first = try await replay(generator.schedule())
             if !first.breaches.isEmpty {
                 return ExplorerFailure(
                     store: store.name, seed: seed, schedulesRun: number + 1, first: first,
                     shortest: try await shrink(first))
             }
-            if (number + 1).isMultiple(of: 1000), schedules > 1000 {
+            if told.duration(to: .now) > Self.silenceMax {
+                told = .now
                 print("explorer: \(number + 1) of \(schedules) schedules hold on \(store.name)")
+                // Somebody may be watching through a pipe.
+                fflush(nil)
             }
         }
         return nil

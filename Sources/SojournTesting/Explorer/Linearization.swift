@@ -77,11 +77,16 @@ struct Linearization {
 ///
 /// A store without history promises of a session that is over no more than that it is over. And it may count a validation
 /// that it refuses, where the session's user ends it at the same time: what a session counted is compared where it was
-/// live to the end. A store whose counts lag is asked for them in the audit only.
+/// live to the end. A store whose counts lag is asked for them in the audit only, and may validate by a copy that lacks
+/// turns and a later expiry: those of calls that are not answered yet, and any where something went wrong beneath it.
 struct Promises {
     private let keepsEnded: Bool
     /// The round from which on counts are compared.
     private let exactFrom: Int
+    /// The calls that a copy need not have heard of.
+    private let unheard: [Event]
+    /// Whether these are all, answered or not.
+    private let isDeaf: Bool
     /// The sessions that the audit found live.
     private let survivors: Set<Int>
 
@@ -89,6 +94,8 @@ struct Promises {
     init(_ history: History) {
         keepsEnded = history.keepsEnded
         exactFrom = history.countsLag ? history.auditRound : 0
+        unheard = history.events.filter(\.step.verb.isUnheard)
+        isDeaf = history.events.contains { if case .suffer = $0.step.verb { true } else { false } }
         survivors = Set(history.found.compactMap { $0.stored.status == .active ? $0.session : nil })
     }
 
@@ -96,9 +103,27 @@ struct Promises {
     func allow(_ event: Event, _ expected: Outcome, in model: MemoryModel) -> Bool {
         if case .sweep = event.step.verb, case .swept = event.outcome { return true }
         if event.outcome == expected { return true }
-        if event.round < exactFrom, event.outcome.withoutCounts == expected.withoutCounts { return true }
+        if event.round < exactFrom {
+            let answered = caughtUp(event, with: expected)
+            if answered.withoutCounts == expected.withoutCounts { return true }
+        }
         guard !keepsEnded, !event.step.verb.sessions.contains(where: survivors.contains) else { return false }
         return event.outcome.withoutTouches == expected.withoutTouches || isOfWhatIsOver(event, in: model)
+    }
+
+    /// A call's answer, as it would have been had the copy that may have answered it heard of everything.
+    private func caughtUp(_ event: Event, with expected: Outcome) -> Outcome {
+        guard
+            case (.validate(let key), .session(var session?), .session(let whole?)) = (
+                event.step.verb, event.outcome, expected
+            ), session.turnCount <= whole.turnCount, session.expiresAt <= whole.expiresAt,
+            unheard.contains(where: {
+                $0.step.verb.sessions == [key.session] && (isDeaf ? $0.invoked < event.returned : $0.overlaps(event))
+            })
+        else { return event.outcome }
+        session.turnCount = whole.turnCount
+        session.expiresAt = whole.expiresAt
+        return .session(session)
     }
 
     /// Whether a call read by trust what is left of a session that is over, and was not told otherwise.
@@ -111,6 +136,16 @@ struct Promises {
         }
         guard trusted.proof == .trust else { return false }
         return model.find([ScheduleNames.access(trusted)], at: event.at)[0]?.status != .active
+    }
+}
+
+extension Verb {
+    /// Whether the call changes nothing of a session but its turns, and makes its life longer.
+    fileprivate var isUnheard: Bool {
+        switch self {
+        case .extend, .add, .append, .finish: true
+        default: false
+        }
     }
 }
 

@@ -15,6 +15,8 @@ enum Outcome: Sendable, Hashable {
     case entries([JournalEntry])
     case facts(SessionFacts?)
     case swept(SweepOutcome)
+    /// A fault's act was done.
+    case done
     /// Refused, as a rule of ours demands.
     case refused(SojournError.Code, [String: JSONValue])
     /// The store could not answer, or answered with something that is no answer.
@@ -76,6 +78,7 @@ extension Outcome: CustomStringConvertible {
         case .swept(let outcome):
             "expired \(outcome.expired), revoked \(outcome.revoked), inactive \(outcome.inactive), "
                 + "deleted \(outcome.deleted)"
+        case .done: "done"
         case .refused(let code, let details): "refused, \(code)\(details.isEmpty ? "" : " \(details)")"
         case .broken(let reason): "BROKEN: \(reason)"
         }

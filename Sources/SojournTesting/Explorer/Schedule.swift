@@ -37,7 +37,7 @@ struct Step: Sendable, Hashable {
     let verb: Verb
 }
 
-/// The calls that the explorer makes.
+/// The calls that the explorer makes, and what goes wrong beside them.
 enum Verb: Sendable, Hashable {
     case create(session: Int, user: Int?, policy: Int, cap: Int?)
     case validate(Key)
@@ -59,6 +59,8 @@ enum Verb: Sendable, Hashable {
     case finish(Key, turn: Int)
     case history(Key)
     case facts(session: Int)
+    /// No call of a caller's: something goes wrong beneath the store.
+    case suffer(Fault.Act)
 }
 
 /// Which session a call is for, and what it shows for it.
@@ -88,7 +90,7 @@ extension Verb {
             .append(let key, _, _, _), .finish(let key, _), .history(let key):
             [key]
         case .end(let keys): keys
-        case .create, .bind, .delete, .endAll, .sweep, .facts: []
+        case .create, .bind, .delete, .endAll, .sweep, .facts, .suffer: []
         }
     }
 
@@ -147,6 +149,7 @@ extension Verb: CustomStringConvertible {
         case .finish(let key, let turn): "finish the turn of #\(turn) in \(key)"
         case .history(let key): "history of \(key)"
         case .facts(let session): "facts of s\(session)"
+        case .suffer(let act): "FAULT: \(act.name)"
         }
     }
 }

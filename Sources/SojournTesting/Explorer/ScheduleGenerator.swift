@@ -3,12 +3,17 @@
 internal import Sojourn
 
 /// Draws schedules from a seed: small ones, crowded on few sessions, with pauses that end exactly where a grace, a
-/// life, a cap or a renewal does.
+/// life, a cap or a renewal does. Repetitions for a cache and faults come on top: the same seed draws the same calls
+/// without them.
 struct ScheduleGenerator {
     private static let sessions = 3
     private static let users = 2
+    /// Most validations that are added for a cache: a schedule must not grow past what `Linearization` takes.
+    private static let repetitionsMax = 12
 
     private let capabilities: StoreCapabilities
+    private let fillsCache: Bool
+    private let faults: [Fault]
     private var random: SeededRandom
     private var lastStep = 0
     /// The steps that may have installed a secret in a session.
@@ -19,10 +24,15 @@ struct ScheduleGenerator {
     private var versions: [Int: Int] = [:]
     private var replaced: Set<Int> = []
 
-    /// A generator for stores that can do this much.
-    init(seed: UInt64, capabilities: StoreCapabilities) {
+    /// A generator for stores that can do this much, and meet these faults.
+    ///
+    /// - Parameter fillsCache: Whether validations come several times in a row, for a store that answers the first from
+    ///   somewhere else than those that follow.
+    init(seed: UInt64, capabilities: StoreCapabilities, fillsCache: Bool = false, faults: [Fault] = []) {
         random = SeededRandom(seed: seed)
         self.capabilities = capabilities
+        self.fillsCache = fillsCache
+        self.faults = faults
     }
 
     /// The schedule that the seed stands for.
@@ -36,7 +46,52 @@ struct ScheduleGenerator {
             for session in replaced { versions[session, default: 1] += 1 }
             replaced = []
         }
-        return Schedule(interleaving: random.next(), rounds: rounds)
+        var schedule = Schedule(interleaving: random.next(), rounds: rounds)
+        if fillsCache { repeatValidations(&schedule) }
+        strike(&schedule)
+        return schedule
+    }
+
+    /// Lets validations follow on every first creation, and more of the same on other validations.
+    private mutating func repeatValidations(_ schedule: inout Schedule) {
+        var left = Self.repetitionsMax
+        for round in schedule.rounds.indices {
+            for caller in schedule.rounds[round].callers.indices {
+                schedule.rounds[round].callers[caller] = schedule.rounds[round].callers[caller].flatMap { drawn in
+                    let key: Key
+                    switch drawn.verb {
+                    case .create(let session, _, _, _) where round == 0:
+                        key = Key(session: session, proof: .secret(of: drawn.number))
+                    case .validate(let validated): key = validated
+                    default: return [drawn]
+                    }
+                    let count = min(left, 3)
+                    left -= count
+                    return [drawn] + (0..<count).map { _ in step(.validate(key)) }
+                }
+            }
+        }
+    }
+
+    /// Lets some faults come over a schedule, one after the other: the acts that fall into one round in the midst of one
+    /// caller's steps, or as a further caller.
+    private mutating func strike(_ schedule: inout Schedule) {
+        guard !faults.isEmpty else { return }
+        let acts = (0..<Int.random(in: 1...3, using: &random)).flatMap { _ in
+            faults.randomElement(using: &random)?.acts ?? []
+        }
+        let rounds = acts.map { _ in schedule.rounds.indices.randomElement(using: &random) ?? 0 }.sorted()
+        for (round, acts) in Dictionary(grouping: zip(rounds, acts), by: \.0).sorted(by: { $0.key < $1.key }) {
+            let steps = acts.map { step(.suffer($0.1)) }
+            let caller = Int.random(in: 0...schedule.rounds[round].callers.count, using: &random)
+            if caller == schedule.rounds[round].callers.count { schedule.rounds[round].callers.append([]) }
+            let places = steps.map { _ in
+                Int.random(in: 0...schedule.rounds[round].callers[caller].count, using: &random)
+            }
+            for (place, step) in zip(places.sorted(), steps).reversed() {
+                schedule.rounds[round].callers[caller].insert(step, at: place)
+            }
+        }
     }
 
     private mutating func beginnings() -> [Step] {

@@ -53,27 +53,32 @@ extension Schedule {
 
 extension Explorer {
     /// The shortest schedule that could be made of one that failed by leaving things out: each shorter one was
-    /// accepted when it failed at least once in `replaysMax` replays.
+    /// accepted when it failed at least once in `replaysMax` replays. On a store outside the process, whose replays may
+    /// take long, the search ends after `shrinkMax`.
     func shrink(_ failed: Replay) async throws -> Replay {
         var shortest = failed
         var isDone = false
+        let end: ContinuousClock.Instant? = isRepeatable ? nil : .now + Self.shrinkMax
         while !isDone {
             isDone = true
-            for candidate in shortest.schedule.smaller {
-                guard let failure = try await replayUntilFailure(candidate) else { continue }
+            for candidate in shortest.schedule.smaller where end.map({ .now < $0 }) ?? true {
+                guard let failure = try await replayUntilFailure(candidate, before: end) else { continue }
                 shortest = failure
                 isDone = false
                 break
             }
         }
-        return try await replayUntilFailure(shortest.schedule.tidied) ?? shortest
+        return try await replayUntilFailure(shortest.schedule.tidied, before: end) ?? shortest
     }
 
-    /// The first replay of a schedule that fails; nil where none of `replaysMax` did. Under a seeded scheduler every
+    /// The first replay of a schedule that fails; nil where none of `replaysMax` did, or none that began before `end`,
+    /// where there is one, and the very first. Under a seeded scheduler every
     /// replay has another interleaving, the first the schedule's own.
-    private func replayUntilFailure(_ schedule: Schedule) async throws -> Replay? {
+    private func replayUntilFailure(
+        _ schedule: Schedule, before end: ContinuousClock.Instant?
+    ) async throws -> Replay? {
         var schedule = schedule
-        for _ in 0..<Self.replaysMax {
+        for number in 0..<Self.replaysMax where number == 0 || end.map({ .now < $0 }) ?? true {
             let replay = try await replay(schedule)
             if !replay.breaches.isEmpty { return replay }
             schedule.interleaving &+= 1

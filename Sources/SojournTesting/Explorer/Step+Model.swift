@@ -40,7 +40,7 @@ extension Step {
         case .endOthers(let key): .count(try model.endOthers(ScheduleNames.access(key), at: now))
         case .sweep(let keepsEnded): .swept(try model.sweep(ScheduleNames.sweep(keepsEnded: keepsEnded), at: now))
         case .facts(let session): .facts(model.facts(of: ScheduleNames.session(session)))
-        case .validateWithItems, .add, .remove, .held, .append, .finish, .history: nil
+        case .validateWithItems, .add, .remove, .held, .append, .finish, .history, .suffer: nil
         }
     }
 

@@ -11,6 +11,10 @@ extension Step {
                 guard ended.count == keys.count else { return keys.map { _ in .broken("\(ended.count) results") } }
                 return ended.map { .flag($0) }
             }
+            if case .suffer(let act) = verb {
+                try await act.body(store)
+                return [.done]
+            }
             if let outcome = try await onSession(store) { return [outcome] }
             if let outcome = try await onItems(store) { return [outcome] }
             return [try await onJournal(store)]
@@ -47,7 +51,7 @@ extension Step {
         case .endOthers(let key): .count(try await store.endOthers(ScheduleNames.access(key)))
         case .sweep(let keepsEnded): .swept(try await store.sweep(ScheduleNames.sweep(keepsEnded: keepsEnded)))
         case .facts(let session): .facts(try await store.facts(of: ScheduleNames.session(session)))
-        case .end, .validateWithItems, .add, .remove, .held, .append, .finish, .history: nil
+        case .end, .validateWithItems, .add, .remove, .held, .append, .finish, .history, .suffer: nil
         }
     }
 

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-import PostgresTestSupport
-import Synchronization
+internal import Foundation
+internal import Synchronization
 
-/// Stands between a store and its server on loopback, and does harm when it is told to.
+/// Stands between a client and its server on loopback, and does harm when it is told to.
 ///
 /// A thread takes connections and one more carries each of them, with plain blocking sockets: nothing here may depend on
 /// what is tested.
-final class FaultyProxy: Sendable {
+package final class FaultyProxy: Sendable {
     /// How a silence comes about.
-    enum Silence: CaseIterable {
-        /// What the store sends still arrives, and the answers get lost: the server works on.
+    package enum Silence: CaseIterable {
+        /// What the client sends still arrives, and the answers get lost: the server works on.
         case repliesLost
-        /// What the store sends gets lost.
+        /// What the client sends gets lost.
         case requestsLost
         /// Nothing moves, and all of it arrives once the silence is over, however late that is.
         case stalled
@@ -28,44 +27,44 @@ final class FaultyProxy: Sendable {
         var isStopped = false
     }
 
-    /// Where the store connects.
-    let port: Int
+    /// Where the client connects.
+    package let port: Int
     private let serverPort: Int
     private let listening: Int32
     private let state = Mutex(State())
 
     /// A proxy before the server on `serverPort`, which works until `stop`.
-    init(to serverPort: Int) throws {
+    package init(to serverPort: Int) throws {
         (listening, port) = try Sockets.listener()
         self.serverPort = serverPort
         Thread.detachNewThread { [self] in takeConnections() }
     }
 
     /// How many connections were cut in the middle of a reply.
-    var cutCount: Int { state.withLock { $0.cut } }
+    package var cutCount: Int { state.withLock { $0.cut } }
 
     /// How many of the connections that are to be cut still live.
-    var doomedCount: Int { state.withLock { $0.open.values.count { $0 != nil } } }
+    package var doomedCount: Int { state.withLock { $0.open.values.count { $0 != nil } } }
 
     /// Cuts every connection that is open now after so many bytes more of its reply, drawn for each.
-    func cutEach(after bytes: () -> Int) {
+    package func cutEach(after bytes: () -> Int) {
         state.withLock { state in
             for number in state.open.keys { state.open[number] = bytes() }
         }
     }
 
     /// Falls silent, on connections that are open and on those to come.
-    func fallSilent(_ silence: Silence) {
+    package func fallSilent(_ silence: Silence) {
         state.withLock { $0.silence = silence }
     }
 
     /// Carries again. Connections on which something got lost are closed: they can make no sense any more.
-    func speak() {
+    package func speak() {
         state.withLock { $0.silence = nil }
     }
 
     /// Takes no more connections, and closes those that are open.
-    func stop() {
+    package func stop() {
         state.withLock { $0.isStopped = true }
         Sockets.end(listening)
     }
@@ -114,6 +113,8 @@ extension FaultyProxy {
             ]
             // 20 ms: how soon a new order is noticed on a connection where nothing moves.
             _ = poll(&ends, 2, 20)
+            // An order that came meanwhile is for what comes now.
+            guard state.withLock({ $0.silence == silence }) else { continue }
             if ends[0].revents != 0, !carryRequest(&passage, isLost: silence == .requestsLost) { return }
             if ends[1].revents != 0, !carryReply(&passage, number, isLost: silence == .repliesLost) { return }
         }
