@@ -53,7 +53,7 @@ struct Tier: Sendable {
                 accesses[Int(number % UInt64(accesses.count))], freshness: freshness)
             precondition(answer != nil, "Every session is live.")
             // A near copy answers without a pause: the callers, and what a node does beside, share the threads.
-            if number >> 32 % 16 == 0 { await Task.yield() }
+            if (number >> 32) % 64 == 0 { await Task.yield() }
         }
     }
 
@@ -88,7 +88,8 @@ struct Tier: Sendable {
             let made = try await node.create(ids[start..<min(start + 1000, count)].map { RedisBench.draft($0) })
             for session in made { _ = try session.get() }
         }
-        return ids.map { .digest($0, RedisBench.digest) }
+        // Each with bytes of its own, as those of callers are: the threads would contend for the count of shared ones.
+        return ids.map { .digest($0, SecretDigest(bytes: [UInt8](repeating: 7, count: 32))) }
     }
 
     /// Validates until Redis's copy answered, which is kept near then.

@@ -47,10 +47,10 @@ struct NearCache: Sendable {
     private var lastPlace = 0
 
     /// An empty cache, for a node that goes by its news as `tiering` says. Keeps nothing where `nearSessionsMax` is zero,
-    /// nor where the phase is not `first`.
+    /// where the phase is not `first`, and where every validation is written to the database before it is answered.
     init(_ tiering: Tiering) {
-        generationMax =
-            tiering.phase == .first && tiering.nearSessionsMax > 0 ? max(1, tiering.nearSessionsMax / 2) : 0
+        let isOn = tiering.phase == .first && tiering.nearSessionsMax > 0 && tiering.touchFlush > .zero
+        generationMax = isOn ? max(1, tiering.nearSessionsMax / 2) : 0
         life = tiering.copyLife
         newsGapMax = tiering.trustLease
     }

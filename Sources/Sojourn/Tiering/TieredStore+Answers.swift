@@ -17,11 +17,14 @@ extension TieredStore {
                 state.lease.era(for: access.id, at: instant, age: age) == era ? state.lease.age(at: instant) : nil
             )
         }
-        guard let now, let newsAge,
-            let answer = try await answer(record, to: access, at: now, age: newsAge, countsLater: countsLater)
-        else { return nil }
+        guard let now, let newsAge, var session = touched(record, for: access, at: now) else { return nil }
+        if countsLater || tiering.touchFlush > .zero {
+            guard note(&session, at: now) else { return nil }
+        } else {
+            try await base.add([SessionTouch(session: access.id, count: 1, last: now)])
+        }
         meters.cache.increment()
-        return answer
+        return Validation(session, source: .cache, age: newsAge)
     }
 
     /// The answer by a copy in this process; nil where there is none that may answer.
@@ -31,8 +34,7 @@ extension TieredStore {
     /// session. So no answer shows what was before a change later than `age` after that change was answered; for one that
     /// was made past us, by SQL, later than `age` and the lease after it was made. As a rule the cache's word of the
     /// change comes long before that.
-    func nearAnswer(to access: SessionAccess, within age: Duration) async throws -> Validation? {
-        guard !touches.isFull else { return nil }
+    func nearAnswer(to access: SessionAccess, within age: Duration) -> Validation? {
         let instant = ContinuousClock.now
         let found = state.withLock { state -> (copy: NearCache.Copy, now: Timestamp, age: Duration)? in
             guard let copy = state.near.copy(of: access.id, at: instant),
@@ -42,31 +44,31 @@ extension TieredStore {
             let proofAge = min(newsAge, copy.askedAt.duration(to: instant))
             return proofAge <= age ? (copy, now, proofAge) : nil
         }
-        guard let found,
-            let answer = try await answer(found.copy.record, to: access, at: found.now, age: found.age)
+        guard let found, var session = touched(found.copy.record, for: access, at: found.now),
+            note(&session, at: found.now)
         else { return nil }
         meters.near.increment()
-        return answer
+        return Validation(session, source: .cache, age: found.age)
     }
 
-    /// The answer by a copy, counted; nil where the database must decide: the copy opens only to the session's present
-    /// secret, before its expiry and while nothing is due to be renewed.
-    private func answer(
-        _ record: SessionRecord, to access: SessionAccess, at now: Timestamp, age: Duration, countsLater: Bool = false
-    ) async throws -> Validation? {
+    /// The session after a validation by a copy; nil where the database must decide: the copy opens only to the session's
+    /// present secret, before its expiry and while nothing is due to be renewed.
+    private func touched(_ record: SessionRecord, for access: SessionAccess, at now: Timestamp) -> Session? {
         guard record.session.id == access.id,
             record.admission(
                 access, at: now, user: UserEpoch(value: record.epoch, raisedAt: nil, raisedBy: nil)) == .full
         else { return nil }
         var touched = record
         touched.touch(at: now)
-        guard touched.session.expiresAt == record.session.expiresAt else { return nil }
-        if countsLater || tiering.touchFlush > .zero {
-            touched.session.requestCount = record.session.requestCount + touches.note(access.id, at: now)
-        } else {
-            try await base.add([SessionTouch(session: access.id, count: 1, last: now)])
-        }
-        return Validation(touched.session, source: .cache, age: age)
+        return touched.session.expiresAt == record.session.expiresAt ? touched.session : nil
+    }
+
+    /// Notes a validation that the database is told of later, and counts in those that wait as well; false where there is
+    /// no room for it. The validation itself is in the session's count already.
+    private func note(_ session: inout Session, at now: Timestamp) -> Bool {
+        guard let waiting = touches.note(session.id, at: now) else { return false }
+        session.requestCount += waiting - 1
+        return true
     }
 }
 

@@ -28,20 +28,8 @@ public final class TieredStore<Base: TruthStore>: ForwardingStore {
     let meters = TierMeters()
     private let clock: (any WallClock)?
     let touches = TouchBuffer()
-    let state: Mutex<State>
+    let state: Mutex<TierState>
     let rounds: Rounds
-
-    /// What is known of both sides.
-    struct State {
-        var lease: TrustLease
-        var breaker = CircuitBreaker()
-        var near: NearCache
-        /// The database's clock, when it was read and at which of our own instants.
-        var time: (at: Timestamp, instant: ContinuousClock.Instant)?
-        /// Leaves to bring copies, and whether somebody is at it.
-        var leaves: [CacheLeave] = []
-        var isBringing = false
-    }
 
     /// A store with a cache before it.
     ///
@@ -55,16 +43,34 @@ public final class TieredStore<Base: TruthStore>: ForwardingStore {
         self.tiering = tiering
         self.clock = clock
         self.logger = logger
-        state = Mutex(State(lease: TrustLease(length: tiering.trustLease), near: NearCache(tiering)))
+        state = Mutex(TierState(tiering))
         rounds = Rounds()
     }
 
     public var capabilities: StoreCapabilities { base.capabilities.subtracting(.tiering) }
 
     /// The store's time at an instant, as far as this node knows.
-    func time(at instant: ContinuousClock.Instant, _ state: borrowing State) -> Timestamp? {
+    func time(at instant: ContinuousClock.Instant, _ state: borrowing TierState) -> Timestamp? {
         if let clock { return clock.now }
         return state.time.map { $0.at + $0.instant.duration(to: instant) }
+    }
+}
+
+/// What a node knows of both sides.
+struct TierState: Sendable {
+    var lease: TrustLease
+    var breaker = CircuitBreaker()
+    var near: NearCache
+    /// The database's clock, when it was read and at which of our own instants.
+    var time: (at: Timestamp, instant: ContinuousClock.Instant)?
+    /// Leaves to bring copies, and whether somebody is at it.
+    var leaves: [CacheLeave] = []
+    var isBringing = false
+
+    /// A node that knows nothing yet.
+    init(_ tiering: Tiering) {
+        lease = TrustLease(length: tiering.trustLease)
+        near = NearCache(tiering)
     }
 }
 
@@ -82,7 +88,7 @@ extension TieredStore {
         case .first: break
         }
         let age: Duration? = if case .within(let age) = freshness { age } else { nil }
-        if let age, let answer = try await nearAnswer(to: access, within: age) { return answer }
+        if let age, let answer = nearAnswer(to: access, within: age) { return answer }
         let looked = await look(for: access.id, age: age)
         if case .copy(let record, let era) = looked,
             let answer = try await answer(record, of: era, to: access, age: age)

@@ -23,8 +23,8 @@ public struct Tiering: Sendable, Hashable {
     /// How long a copy is kept at most. What does not outdate a copy (items added, turns appended by SQL) is seen then.
     /// Default 5 min.
     public var copyLife = Duration.seconds(300)
-    /// Most sessions of which this process keeps copies of its own, for calls that allow an answer of some age; in the
-    /// phase `first`, and where the cache tells of its changes. Default 0: none.
+    /// Most sessions of which this process keeps copies of its own, for calls that allow an answer of some age: in the phase
+    /// `first`, where validations are gathered, and where the cache tells of its changes. Default 0: none.
     public var nearSessionsMax = 0
 
     /// The defaults.

@@ -14,9 +14,12 @@ final class TouchBuffer: Sendable {
     /// Whether none wait.
     var isEmpty: Bool { touches.withLock { $0.isEmpty } }
 
-    /// Notes a validation, and returns how many of the session wait now.
-    func note(_ id: SessionID, at now: Timestamp) -> Int {
-        put(SessionTouch(session: id, count: 1, last: now))
+    /// Notes a validation, and returns how many of the session wait now; nil where there was no room for it.
+    func note(_ id: SessionID, at now: Timestamp) -> Int? {
+        touches.withLock { touches in
+            let isFull = touches.count >= Self.sessionsMax
+            return Self.add(SessionTouch(session: id, count: 1, last: now), to: &touches[id], unlessNew: isFull)
+        }
     }
 
     /// All that wait, which wait no longer.
@@ -30,17 +33,17 @@ final class TouchBuffer: Sendable {
 
     /// Puts back what the database did not take.
     func putBack(_ taken: [SessionTouch]) {
-        for touch in taken { _ = put(touch) }
+        touches.withLock { touches in
+            for touch in taken { _ = Self.add(touch, to: &touches[touch.session], unlessNew: false) }
+        }
     }
 
-    private func put(_ touch: SessionTouch) -> Int {
-        touches.withLock { touches in
-            let known = touches[touch.session]
-            let sum = SessionTouch(
-                session: touch.session, count: touch.count + (known?.count ?? 0),
-                last: max(touch.last, known?.last ?? touch.last))
-            touches[touch.session] = sum
-            return sum.count
-        }
+    /// Adds validations to those of the session that wait, and returns how many these are then; nil, and adds nothing,
+    /// where none wait and the session must not be a new one.
+    private static func add(_ touch: SessionTouch, to sum: inout SessionTouch?, unlessNew isFull: Bool) -> Int? {
+        if sum == nil, isFull { return nil }
+        let count = touch.count + (sum?.count ?? 0)
+        sum = SessionTouch(session: touch.session, count: count, last: max(touch.last, sum?.last ?? touch.last))
+        return count
     }
 }

@@ -109,19 +109,21 @@ import Testing
         #expect(isFree(1, cache) == (event != .lost))
     }
 
-    @Test("keeps nothing before changes are told of, nor in another phase than the first, nor unless it is to")
+    @Test("keeps nothing unless it is to, nor before changes are told of")
     func off() {
-        for (sessionsMax, phase) in [(10, Tiering.Phase.shadow), (10, .database), (0, .first)] {
-            var tiering = Tiering()
-            (tiering.nearSessionsMax, tiering.phase) = (sessionsMax, phase)
+        var on = Tiering()
+        on.nearSessionsMax = 10
+        let silent = NearCache(on)
+        #expect(silent.isOn && !isFree(1, silent))
+        for change: @Sendable (inout Tiering) -> Void in [
+            { $0.phase = .shadow }, { $0.phase = .database }, { $0.nearSessionsMax = 0 }, { $0.touchFlush = .zero },
+        ] {
+            var tiering = on
+            change(&tiering)
             var cache = NearCache(tiering)
             _ = cache.hear(.began)
             #expect(!cache.isOn && !isFree(1, cache))
         }
-        var tiering = Tiering()
-        tiering.nearSessionsMax = 10
-        let cache = NearCache(tiering)
-        #expect(cache.isOn && !isFree(1, cache))
     }
 
     @Test("news take what they name, places too")
