@@ -100,6 +100,11 @@ class TieredTest(unittest.TestCase):
         self.warm(two, token)
         self.assertEqual(one.call("DELETE", "/v1/session", token=token).status, 204)
         self.assertEqual(two.call("GET", "/v1/session", token=token).status, 401)
+        answers = [server.call("GET", "/v1/admin/cache", token=KEY).json for server in (one, two)]
+        for cache in answers:
+            self.assertEqual(cache["phase"], "first")
+            self.assertGreater(cache["answers"]["cache"], 0)
+        self.assertEqual(sum(cache["answers"]["cache"] + cache["answers"]["database"] for cache in answers), self.count + 1)
         for server in (one, two):
             server.stop()
         counted = sql(

@@ -20,6 +20,8 @@ public struct StoreCapabilities: OptionSet, Sendable, Hashable {
     public static let partitions = Self(rawValue: 16)
     /// `TruthStore`.
     public static let tiering = Self(rawValue: 32)
+    /// `CachedStore`.
+    public static let cache = Self(rawValue: 64)
 }
 
 /// Where sessions are kept: the smallest set of verbs that the laws of `design.md` can be kept with.

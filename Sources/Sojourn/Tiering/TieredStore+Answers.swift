@@ -108,13 +108,31 @@ struct TierMeters: Sendable {
     /// Copies in the shadow that agreed with the database's answer, and that did not.
     let same = Self.compared("yes"), different = Self.compared("no")
     /// Failures of the cache.
-    let failures = Counter(label: "sojourn.tier.failures")
+    let failures = Meter(Counter(label: "sojourn.tier.failures"))
 
-    private static func answers(_ source: String) -> Counter {
-        Counter(label: "sojourn.tier.answers", dimensions: [("source", source)])
+    private static func answers(_ source: String) -> Meter {
+        Meter(Counter(label: "sojourn.tier.answers", dimensions: [("source", source)]))
     }
 
-    private static func compared(_ same: String) -> Counter {
-        Counter(label: "sojourn.tier.compared", dimensions: [("same", same)])
+    private static func compared(_ same: String) -> Meter {
+        Meter(Counter(label: "sojourn.tier.compared", dimensions: [("same", same)]))
+    }
+}
+
+/// A counter that can be read as well.
+final class Meter: Sendable {
+    private let counter: Counter
+    private let count = Atomic(0)
+
+    init(_ counter: Counter) {
+        self.counter = counter
+    }
+
+    /// How often it was incremented.
+    var total: Int { count.load(ordering: .relaxed) }
+
+    func increment() {
+        counter.increment()
+        count.add(1, ordering: .relaxed)
     }
 }

@@ -47,7 +47,7 @@ public final class TieredStore<Base: TruthStore>: ForwardingStore {
         rounds = Rounds()
     }
 
-    public var capabilities: StoreCapabilities { base.capabilities.subtracting(.tiering) }
+    public var capabilities: StoreCapabilities { base.capabilities.subtracting(.tiering).union(.cache) }
 
     /// The store's time at an instant, as far as this node knows.
     func time(at instant: ContinuousClock.Instant, _ state: borrowing TierState) -> Timestamp? {
@@ -367,7 +367,7 @@ extension TieredStore: Service {
         }
         // Requests under way may have answered since.
         let end = ContinuousClock.now + .seconds(5)
-        while !touches.isEmpty {
+        while touches.count > 0 {
             do {
                 try await flush()
             } catch {

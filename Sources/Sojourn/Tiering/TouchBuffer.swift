@@ -11,8 +11,8 @@ final class TouchBuffer: Sendable {
     /// Whether there is no room for another session.
     var isFull: Bool { touches.withLock { $0.count >= Self.sessionsMax } }
 
-    /// Whether none wait.
-    var isEmpty: Bool { touches.withLock { $0.isEmpty } }
+    /// Of how many sessions some wait.
+    var count: Int { touches.withLock { $0.count } }
 
     /// Notes a validation, and returns how many of the session wait now; nil where there was no room for it.
     func note(_ id: SessionID, at now: Timestamp) -> Int? {

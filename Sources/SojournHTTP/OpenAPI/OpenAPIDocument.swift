@@ -152,7 +152,7 @@ extension OpenAPIDocument {
     static let components: [String: Schema] = [
         Schema.problemComponents, Schema.freeComponents, Schema.sessionComponents, Schema.eventComponents,
         Schema.batchComponents, Schema.itemComponents, Schema.journalComponents, Schema.userComponents,
-        Schema.adminComponents, Schema.partitionsComponents,
+        Schema.adminComponents, Schema.cacheComponents, Schema.partitionsComponents,
     ].reduce(into: [:]) { $0.merge($1) { $1 } }
 }
 
