@@ -134,9 +134,9 @@ import Testing
                     var events = try client.track(prefixes: []).makeAsyncIterator()
                     for event in [RedisTrackingEvent.began, .lost, .began] { #expect(await events.next() == event) }
                 } else {
-                    while (try? await client.send(get)) == nil {}
+                    while (try? await client.send(get)) == nil { await Task.yield() }
                     while fake.connectionCount < 2 { await Task.yield() }
-                    while (try? await client.send(get)) == nil {}
+                    while (try? await client.send(get)) == nil { await Task.yield() }
                 }
             }
             #expect(fake.connectionCount == 2)

@@ -122,7 +122,7 @@ import Testing
                 $0.connectTimeout = .seconds(1)
                 $0.outageGrace = .zero
             } _: { client async throws in
-                while (try? await client.send(RedisCommand("PING"))) == nil {}
+                while (try? await client.send(RedisCommand("PING"))) == nil { await Task.yield() }
                 server.pause()
                 let error = await expectFailure(.timedOut) { try await client.send(RedisCommand("PING")) }
                 #expect(error?.outcome == .unknown)
@@ -134,6 +134,7 @@ import Testing
                     } catch {
                         code = error.code
                     }
+                    await Task.yield()
                 }
                 server.resume()
                 while (try? await client.send(RedisCommand("PING"))) == nil { await Task.yield() }

@@ -50,6 +50,7 @@ struct RedisTieringTests {
             for node in tier.nodes {
                 var source: Validation.Source?
                 while source != .cache {
+                    await Task.yield()
                     source = try await node.validation(access, freshness: .strict)?.source
                     count += 1
                 }
@@ -99,6 +100,7 @@ struct RedisTieringTests {
             let ended = ContinuousClock.now
             #expect(try await tier.truth.end([access]) == [true])
             while try await tier.nodes[0].validate(access) != nil {
+                await Task.yield()
                 let late = ended.duration(to: .now) > Tiering().trustLease + .seconds(5)
                 try #require(!late, "a copy of an ended session answers on")
             }
@@ -219,10 +221,16 @@ extension RedisTieringTests {
         let access = SessionAccess.digest(SessionID(at: SystemWallClock().now, random: .system), digest)
         _ = try await node.create([NewSession(id: access.id, digest: digest)])[0].get()
         var count = 1
-        while try await node.validation(access, freshness: .strict)?.source != .cache { count += 1 }
+        while try await node.validation(access, freshness: .strict)?.source != .cache {
+            count += 1
+            await Task.yield()
+        }
         switched.isDown.store(true, ordering: .relaxed)
         // Until the news are too old for a strict answer.
-        while (try? await node.validation(access, freshness: .strict)) != nil { count += 1 }
+        while (try? await node.validation(access, freshness: .strict)) != nil {
+            count += 1
+            await Task.yield()
+        }
         let answer = try await node.validation(access, freshness: .staleIfDown(.seconds(600)))
         #expect(answer?.source == .cache && (answer?.age ?? .zero) >= Tiering().trustLease)
         await #expect(throws: SojournError.self) {
