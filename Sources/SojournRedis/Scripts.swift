@@ -14,7 +14,10 @@ struct Scripts: Sendable {
     init(keeping: Duration) {
         let milliseconds = keeping.components.seconds * 1000
         let prelude = "local KEPT = \(milliseconds)\n" + String(decoding: PackageResources.prelude_lua, as: UTF8.self)
-        func script(_ body: [UInt8]) -> RedisScript { RedisScript(prelude + String(decoding: body, as: UTF8.self)) }
+        let fields = SessionHash.names.map { "'\($0)'" }.joined(separator: ", ")
+        func script(_ body: [UInt8]) -> RedisScript {
+            RedisScript((prelude + String(decoding: body, as: UTF8.self)).replacing(" FIELDS)", with: " \(fields))"))
+        }
         validate = script(PackageResources.validate_lua)
         read = script(PackageResources.read_lua)
         create = script(PackageResources.create_lua)

@@ -20,8 +20,8 @@ struct SessionHash: Sendable {
         case renewal, epoch, digest, previous, previousUntil, sealed, end, reason, writes, begun, turns
     }
 
-    /// The fields' names, in their order; the prelude of the scripts lists the same.
-    private static let names = [
+    /// The fields' names, in their order.
+    static let names = [
         "u", "t", "m", "c", "v", "s", "a", "x", "X", "n", "i", "g", "l", "r", "e", "d", "p", "q", "z", "o", "y", "w",
         "b", "j",
     ]

@@ -14,7 +14,9 @@ private let redisURL = ProcessInfo.processInfo.environment["SOJOURN_TEST_REDIS"]
 
 /// Two nodes with Redis before one database, which two processes write to, against the suites that every store is proved
 /// with.
-@Suite("Redis before PostgreSQL", .onPostgres, .enabled(if: redisURL != nil, "needs Redis as well"))
+@Suite(
+    "Redis before PostgreSQL", .onPostgres, .enabled(if: redisURL != nil, "needs Redis as well"),
+    .timeLimit(.minutes(60)))
 struct RedisBeforePostgres {
     private static let stores = TimedStores(pooled: false)
 
@@ -53,6 +55,7 @@ struct RedisBeforePostgres {
         try await FailingRedis.run { redis in
             let store = Self.tiered("Failing Redis before PostgresStore", redis.tier)
             try await Explorer(store, schedules: 20, faults: redis.faults).expectNoFailure()
+            print("explorer: copies answered \(redis.copiesAnswered) validations before PostgreSQL")
             #expect(redis.copiesAnswered > 0)
         }
     }

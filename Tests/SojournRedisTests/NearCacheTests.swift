@@ -11,7 +11,7 @@ import TierTestSupport
 @testable import Sojourn
 
 /// Near copies before a real Redis.
-@Suite("Near copies before Redis")
+@Suite("Near copies before Redis", .timeLimit(.minutes(10)))
 struct RedisNearCacheTests {
     /// An age that every answer of a test has.
     private static let anyAge = Freshness.within(.seconds(3600))

@@ -10,7 +10,7 @@ import Testing
 @testable import SojournRedis
 
 /// What of the Redis store no suite for every store can see.
-@Suite("The Redis store's own")
+@Suite("The Redis store's own", .timeLimit(.minutes(10)))
 struct RedisStoreTests {
     /// Runs `body` with a store that has a prefix of its own, and a client to look behind it.
     private func withStore(_ body: (RedisStore, RedisClient, Keys) async throws -> Void) async throws {

@@ -9,7 +9,7 @@ import Testing
 
 /// The Redis store against the suites that every store is proved with, on one server and on a cluster of 3 + 3. Each
 /// example has a prefix of its own, on servers that are thrown away afterwards.
-@Suite("The Redis store")
+@Suite("The Redis store", .timeLimit(.minutes(60)))
 struct RedisStoreSuites {
     @Test("keeps every example on one server", arguments: ConformanceSuite.cases)
     func keeps(_ example: ConformanceCase) async throws {

@@ -7,7 +7,7 @@ import Testing
 import TierTestSupport
 
 /// Two nodes before one SQLite file under load.
-@Suite("Redis failing under load")
+@Suite("Redis failing under load", .timeLimit(.minutes(30)))
 struct RedisTieringLoadTests {
     @Test("no live session is refused, no ended one opens, and every validation is counted")
     func holds() async throws {

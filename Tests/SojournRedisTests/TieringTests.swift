@@ -12,7 +12,7 @@ import TierTestSupport
 @testable import SojournRedis
 
 /// What two nodes of a tier do, seen from both sides of it.
-@Suite("Redis before a store, in its own terms")
+@Suite("Redis before a store, in its own terms", .timeLimit(.minutes(10)))
 struct RedisTieringTests {
     /// Runs `body` with two nodes over an in-memory store, and a client to look into Redis.
     private func withTier(

@@ -16,6 +16,7 @@ package final class FailingRedis: Sendable {
     private let server: RedisServer
     private let proxy: FaultyProxy
     private let copies = Atomic(0)
+    private static let trustLease = Duration.milliseconds(200)
 
     /// How many validations copies answered, of all tiers so far.
     package var copiesAnswered: Int { copies.load(ordering: .relaxed) }
@@ -40,7 +41,7 @@ package final class FailingRedis: Sendable {
     ) async throws -> TierUnderTest<Truth> {
         try await mend()
         var tiering = Tiering()
-        tiering.trustLease = .milliseconds(200)
+        tiering.trustLease = Self.trustLease
         return try await TierUnderTest(
             truth, ways: [server.port, proxy.port].map(Self.way), prefix: "test:\(UUID())", clock: clock,
             tiering: tiering, answerMax: RedisCache.answerMax, onCopy: { self.copies.add(1, ordering: .relaxed) })
@@ -83,16 +84,23 @@ package final class FailingRedis: Sendable {
 }
 
 extension FailingRedis {
-    /// What may happen to it, each with and without the time in which the nodes find it again.
+    /// What may happen to it. The nodes are given the time to find it again, some calls later.
     package var faults: [Fault] {
         [
-            [flush], [kill, startEmpty], [save, kill, startStale], [stop, goOn], [standStill],
-            [silence(.requestsLost), speak], [silence(.repliesLost), speak], [silence(.stalled), speak],
-        ].flatMap { acts in [acts, acts + [wait]].map(Fault.init) }
+            [flush], [kill, startEmpty, find], [save, hear, kill, startStale, find], [stop, goOn, find],
+            [standStill, find],
+            [silence(.requestsLost), speak, find], [silence(.repliesLost), speak, find],
+            [silence(.stalled), speak, find],
+        ].map(Fault.init)
     }
 
     private var flush: Fault.Act {
         Fault.Act("Redis is flushed") { _ in try await self.tell(RedisCommand("FLUSHALL")) }
+    }
+
+    /// Otherwise whoever has not removed the copy of what changed does so once Redis is back.
+    private var hear: Fault.Act {
+        Fault.Act("Every node hears of what changed") { _ in try await Task.sleep(for: Self.trustLease) }
     }
 
     private var kill: Fault.Act { Fault.Act("Redis is killed") { _ in self.server.kill() } }
@@ -131,9 +139,7 @@ extension FailingRedis {
         Fault.Act("Redis and the second node hear each other again") { _ in self.proxy.speak() }
     }
 
-    private var wait: Fault.Act {
-        Fault.Act("A moment passes, in which the nodes find Redis again") { _ in
-            try await Task.sleep(for: .milliseconds(600))
-        }
+    private var find: Fault.Act {
+        Fault.Act("The nodes find Redis again") { store in try await (store as? any RedisFinder)?.findRedis() }
     }
 }

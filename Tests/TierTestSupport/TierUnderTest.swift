@@ -9,7 +9,8 @@ internal import Synchronization
 /// Two nodes of a tier over one store, as two servers would stand over one database: each with its own connections to
 /// Redis, its own news and its own counts. Calls go to one and the other in turn, so that every verb meets what the
 /// other node did. They run until they are closed.
-package final class TierUnderTest<Base: TruthStore & ItemStore & JournalStore>: ForwardingStore, ItemStore, JournalStore
+package final class TierUnderTest<Base: TruthStore & ItemStore & JournalStore>: ForwardingStore, ItemStore,
+    JournalStore, RedisFinder
 {
     /// The nodes.
     package let nodes: [TieredStore<Base>]
@@ -70,10 +71,32 @@ package final class TierUnderTest<Base: TruthStore & ItemStore & JournalStore>: 
         for node in nodes { try await node.flush() }
     }
 
+    /// Returns once copies answer on each node again, or where that takes long, since Redis is not there: by a session that
+    /// is of no concern to anybody.
+    package func findRedis() async throws {
+        let end = ContinuousClock.now + .seconds(3)
+        let digest = SecretDigest(bytes: [UInt8](repeating: 7, count: 32))
+        let access = SessionAccess.digest(SessionID(at: SystemWallClock().now, random: .system), digest)
+        let life = SessionPolicy(life: .seconds(365 * 86_400), renewal: .fixed)
+        _ = try await truth.create([NewSession(id: access.id, digest: digest, policy: life)])[0].get()
+        for node in nodes {
+            while .now < end, try await node.validation(access, freshness: .strict)?.source != .cache {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        _ = try await truth.delete(access.id)
+    }
+
     /// Ends the nodes; every count is in the database then.
     package func close() async throws {
         for task in running { task.cancel() }
         for task in running { try await task.value }
         for cache in caches { cache.close() }
     }
+}
+
+/// Who can wait until Redis answers again.
+protocol RedisFinder {
+    /// Returns once Redis answers again, or does not for long.
+    func findRedis() async throws
 }

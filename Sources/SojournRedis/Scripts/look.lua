@@ -4,7 +4,7 @@
 -- Without a run id, one cannot tell a server that was restarted with old copies: then there is neither.
 if ARGV[2] == '' then return 0 end
 local tag = ARGV[1] .. ' ' .. ARGV[2]
-local copy = redis.call('HMGET', KEYS[1], 'T', 'L', unpack(FIELDS))
+local copy = redis.call('HMGET', KEYS[1], 'T', 'L', FIELDS)
 if copy[1] == tag then return not copy[2] and copy or 0 end
 if redis.call('HEXISTS', KEYS[1], 'B') == 1 then return 0 end
 redis.call('DEL', KEYS[1])

@@ -1,9 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Stands before every script. A session is a hash; its fields, in the order in which scripts read and answer them, are
--- named in SessionHash.swift. Moments and lengths are whole microseconds, which a Lua number holds exactly until 2255.
-local FIELDS = {
-    'u', 't', 'm', 'c', 'v', 's', 'a', 'x', 'X', 'n', 'i', 'g', 'l', 'r', 'e', 'd', 'p', 'q', 'z', 'o', 'y', 'w', 'b', 'j',
-}
+-- named in SessionHash.swift, and stand where a script says FIELDS. Moments and lengths are whole microseconds, which a Lua
+-- number holds exactly until 2255.
 local EXPIRES, LIFE, RENEWAL, DIGEST, PREVIOUS, UNTIL, ENDED, BEGUN = 8, 13, 14, 16, 17, 18, 20, 23
 
 -- The moment that the caller gave, or this server's.
@@ -16,7 +14,7 @@ end
 -- A whole number as text; tostring would round it.
 local function whole(value) return string.format('%.0f', value) end
 
-local function read(key) return redis.call('HMGET', key, unpack(FIELDS)) end
+local function read(key) return redis.call('HMGET', key, FIELDS) end
 
 -- Whether there is a session for others to see: one that is only just begun for a user is not, until it is enrolled.
 local function is_there(session) return session[EXPIRES] and not session[BEGUN] end

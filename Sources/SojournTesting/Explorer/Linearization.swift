@@ -7,10 +7,10 @@ internal import Sojourn
 /// memory of the dead ends: the same calls done and the same model reached need not be tried twice).
 struct Linearization {
     /// The most calls of one object that can be checked: one bit each.
-    static let eventsMax = 64
+    static let eventsMax = 128
 
     private struct Place: Hashable {
-        let done: UInt64
+        let done: UInt128
         let model: MemoryModel
     }
 
@@ -31,8 +31,8 @@ struct Linearization {
         if search(start, done: 0) { obstacle = nil }
     }
 
-    private mutating func search(_ model: MemoryModel, done: UInt64) -> Bool {
-        let pending = events.indices.filter { done & 1 << UInt64($0) == 0 }
+    private mutating func search(_ model: MemoryModel, done: UInt128) -> Bool {
+        let pending = events.indices.filter { done & 1 << UInt128($0) == 0 }
         guard let horizon = pending.first.map({ events[$0].returned }) else { return true }
         if !deadEnds.isEmpty, deadEnds.contains(Place(done: done, model: model)) { return false }
         var refused: [String] = []
@@ -46,7 +46,8 @@ struct Linearization {
                     "  #\(event.step.number) \(event.step.verb)\n    answered \(event.outcome)\n    not \(expected)")
                 continue
             }
-            for next in outcomes(of: event, from: model, to: next) where search(next, done: done | 1 << UInt64(index)) {
+            for next in outcomes(of: event, from: model, to: next) where search(next, done: done | 1 << UInt128(index))
+            {
                 return true
             }
         }

@@ -9,7 +9,7 @@ struct ScheduleGenerator {
     private static let sessions = 3
     private static let users = 2
     /// Most validations that are added for a cache: a schedule must not grow past what `Linearization` takes.
-    private static let repetitionsMax = 12
+    private static let repetitionsMax = 30
 
     private let capabilities: StoreCapabilities
     private let fillsCache: Bool
@@ -49,6 +49,7 @@ struct ScheduleGenerator {
         var schedule = Schedule(interleaving: random.next(), rounds: rounds)
         if fillsCache { repeatValidations(&schedule) }
         strike(&schedule)
+        if fillsCache { schedule.rounds.append(lastValidations()) }
         return schedule
     }
 
@@ -71,6 +72,16 @@ struct ScheduleGenerator {
                 }
             }
         }
+    }
+
+    /// Tries the first and the last secret of every session, once all is over and no copy from before may be left.
+    private mutating func lastValidations() -> Schedule.Round {
+        let callers = secrets.sorted { $0.key < $1.key }.map { session, secrets in
+            Set([secrets.first, secrets.last].compactMap(\.self)).sorted().flatMap { secret in
+                (0..<2).map { _ in step(.validate(Key(session: session, proof: .secret(of: secret)))) }
+            }
+        }
+        return Schedule.Round(pause: .zero, callers: callers)
     }
 
     /// Lets some faults come over a schedule, one after the other: the acts that fall into one round in the midst of one

@@ -108,6 +108,11 @@ extension FaultTests {
                     let recovery = try await Self.fault(scene, ledger, harm)
                     Self.report("\(name) \(number) of \(times): back after \(recovery)", ledger)
                 }
+                // On a busy machine the faults are over before the rarer calls have been made often.
+                try await Self.wait(until: .now + Self.recoveryMax, "the load does hardly any of some calls") {
+                    let done = ledger.figures.acknowledged
+                    return Ledger.Kind.allCases.allSatisfy { done[$0, default: 0] >= 20 }
+                }
             }
             store.close()
             try await check(name, scene, ledger)
@@ -185,9 +190,6 @@ extension FaultTests {
         #expect(integrity.isGood, "\(integrity.findings.filter { !$0.isGood })")
 
         let figures = ledger.figures
-        for kind in Ledger.Kind.allCases {
-            #expect(figures.acknowledged[kind, default: 0] >= 20, "the load did hardly any \(kind)")
-        }
         Self.report("\(name): \(audit.count) sessions agree with what callers were told", ledger)
         print("faults: \(name): acknowledged \(Self.table(figures.acknowledged)); failed \(Self.table(figures.failed))")
         for (message, count) in figures.messages.sorted(by: { $0.key < $1.key }) {
