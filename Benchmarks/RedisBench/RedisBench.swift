@@ -43,8 +43,9 @@ struct RedisBench {
                 configuration: try RedisConfiguration(url: arguments[2]), sessions: number, callers: callers)
             guard try await refill.run() else { exit(1) }
         case "validate":
+            let ids = (0..<Int(sessions)).map(id)
             try await measure(for: .seconds(number), callers: callers) { _, random in
-                let session = try await store.validate(.digest(id(Int(random.next() % sessions)), digest))
+                let session = try await store.validate(.digest(ids[Int(random.next() % sessions)], digest))
                 precondition(session != nil, "Every session of the store is live.")
             }
         case "create":

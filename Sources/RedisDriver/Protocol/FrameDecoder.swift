@@ -240,26 +240,9 @@ extension FrameDecoder {
         return length
     }
 
-    /// A whole number of 64 bits.
     private func integer(_ line: UnsafeRawBufferPointer) throws(RedisError) -> Int {
-        var index = 0
-        let isNegative = line.first == UInt8(ascii: "-")
-        if isNegative || line.first == UInt8(ascii: "+") { index = 1 }
-        guard index < line.count else { throw .violation("a number has no digits") }
-        // Counted downwards: the least number has no positive counterpart.
-        var number = 0
-        while index < line.count {
-            let digit = line[index] &- UInt8(ascii: "0")
-            guard digit < 10 else { throw .violation("a number has something other than digits") }
-            let (tenfold, isTooMuch) = number.multipliedReportingOverflow(by: 10)
-            let (sum, isTooMuchNow) = tenfold.subtractingReportingOverflow(Int(digit))
-            guard !isTooMuch, !isTooMuchNow else { throw .violation("a number has more than 64 bits") }
-            number = sum
-            index += 1
-        }
-        if isNegative { return number }
-        guard number != .min else { throw .violation("a number has more than 64 bits") }
-        return -number
+        guard let number = Int(decimal: line) else { throw .violation("a number is none of 64 bits") }
+        return number
     }
 }
 

@@ -67,11 +67,13 @@ extension RedisValue {
     public func int() throws(RedisError) -> Int {
         switch self {
         case .integer(let number): return number
-        case .text, .bytes:
-            guard let number = Int(try string()) else { throw RedisError(wanted: "a whole number", got: self) }
-            return number
-        default: throw RedisError(wanted: "a whole number", got: self)
+        case .bytes(let bytes):
+            if let number = Int(decimal: bytes) { return number }
+        case .text(let text):
+            if let number = Int(text) { return number }
+        default: break
         }
+        throw RedisError(wanted: "a whole number", got: self)
     }
 
     /// The string as text.
@@ -139,6 +141,26 @@ extension RedisValue {
         case .map: "a map"
         case .set: "a set"
         }
+    }
+}
+
+extension Int {
+    /// The whole number of 64 bits that decimal digits spell, with a sign or without; nil where they spell none.
+    init?(decimal bytes: some RandomAccessCollection<UInt8>) {
+        let isNegative = bytes.first == UInt8(ascii: "-")
+        let digits = bytes.dropFirst(isNegative || bytes.first == UInt8(ascii: "+") ? 1 : 0)
+        guard !digits.isEmpty else { return nil }
+        // Counted downwards: the least number has no positive counterpart.
+        var number = 0
+        for byte in digits {
+            let digit = byte &- UInt8(ascii: "0")
+            let (tenfold, isTooMuch) = number.multipliedReportingOverflow(by: 10)
+            let (sum, isTooMuchNow) = tenfold.subtractingReportingOverflow(Int(digit))
+            guard digit < 10, !isTooMuch, !isTooMuchNow else { return nil }
+            number = sum
+        }
+        guard isNegative || number != .min else { return nil }
+        self = isNegative ? number : -number
     }
 }
 

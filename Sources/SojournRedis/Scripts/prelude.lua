@@ -12,7 +12,7 @@ local function clock(given)
 end
 
 -- A whole number as text; tostring would round it.
-local function whole(value) return string.format('%.0f', value) end
+local function whole(value) return string.format('%d', value) end
 
 local function read(key) return redis.call('HMGET', key, FIELDS) end
 
