@@ -10,7 +10,7 @@ public struct SojournError: Error, Sendable {
         private enum Hidden: String {
             case invalidInput, malformedJSON, tooLarge, noSession, staleVersion, userConflict, secretExists
             case unknownItems, limitReached, sequenceConflict, alreadyFinished, noEntry, idempotencyConflict
-            case duplicateID, notAvailable, storeUnavailable, storeDamaged, storeFull, fuse
+            case duplicateID, alreadyExists, notAvailable, storeUnavailable, storeDamaged, storeFull, fuse
         }
         private let hidden: Hidden
         private init(_ hidden: Hidden) { self.hidden = hidden }
@@ -44,6 +44,8 @@ public struct SojournError: Error, Sendable {
         public static let idempotencyConflict = Self(.idempotencyConflict)
         /// A session with this id exists already (law 3: `create` never overwrites).
         public static let duplicateID = Self(.duplicateID)
+        /// A user, product or order of that id is there already, with other content (C1); nothing was changed.
+        public static let alreadyExists = Self(.alreadyExists)
         /// The store in use does not have this capability.
         public static let notAvailable = Self(.notAvailable)
         /// The store cannot answer now; nothing is known to have changed. Worth another try.

@@ -24,6 +24,12 @@ struct SojournCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Look and act", subcommands: [SessionsCommand.self, ItemsCommand.self, StatsCommand.self]),
             CommandGroup(
+                name: "Retail (PostgreSQL)",
+                subcommands: [
+                    RetailCommand<UsersNoun>.self, RetailCommand<ProductsNoun>.self, RetailCommand<OrdersNoun>.self,
+                    SeedCommand.self,
+                ]),
+            CommandGroup(
                 name: "Maintenance",
                 subcommands: [
                     CheckCommand.self, CleanupCommand.self, PartitionsCommand.self, AdoptCommand.self,

@@ -15,6 +15,7 @@ enum Migration {
         ("V006_partitions", PackageResources.V006_partitions_sql),
         ("V007_adoptions", PackageResources.V007_adoptions_sql),
         ("V008_tiering", PackageResources.V008_tiering_sql),
+        ("V009_retail", PackageResources.V009_retail_sql),
     ]
 }
 

@@ -4,7 +4,9 @@ internal import PostgresDriver
 public import Sojourn
 
 extension PostgresStore: SessionStore {
-    public var capabilities: StoreCapabilities { [.sessions, .items, .journal, .history, .partitions, .tiering] }
+    public var capabilities: StoreCapabilities {
+        [.sessions, .items, .journal, .history, .partitions, .tiering, .retail]
+    }
 
     public func find(_ accesses: [SessionAccess]) async throws -> [StoredSession?] {
         try await answering {

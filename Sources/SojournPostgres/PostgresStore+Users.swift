@@ -54,12 +54,13 @@ extension PostgresStore {
             let removals =
                 kinds.map { PostgresCall(User.entriesRemoval($0), named) } + [
                     PostgresCall(User.itemsRemoval, owned), PostgresCall(User.sessionsRemoval, owned),
-                    PostgresCall(User.removal, user),
+                    PostgresCall(User.ordersDetachment, user), PostgresCall(User.removal, user),
                 ]
             let removed = try await transaction.run(removals).map(\.affected)
             return ErasureReceipt(
                 sessions: removed[kinds.count + 1], items: removed[kinds.count],
-                entries: Dictionary(uniqueKeysWithValues: zip(kinds, removed).filter { $0.1 > 0 }))
+                entries: Dictionary(uniqueKeysWithValues: zip(kinds, removed).filter { $0.1 > 0 }),
+                orders: removed[kinds.count + 2])
         }
     }
 
@@ -308,6 +309,14 @@ enum User {
         DELETE FROM sojourn.session_master
         WHERE session_id = ANY ($1)
         """, [.uuids])
+
+    /// The foreign key would do it as well, but not count.
+    static let ordersDetachment = PostgresStatement(
+        """
+        UPDATE sojourn.orders
+        SET user_id = NULL
+        WHERE user_id = $1
+        """, [.text])
 
     static let removal = PostgresStatement(
         """

@@ -63,10 +63,12 @@ extension Page: Codable where Element: Codable {
 }
 
 extension ErasureReceipt: Codable {
-    public func encode(to encoder: any Encoder) throws { try encoder.write(sessions, items, entries) }
+    public func encode(to encoder: any Encoder) throws { try encoder.write(sessions, items, entries, orders) }
     public init(from decoder: any Decoder) throws {
         var fields = try Fields(decoder)
-        self.init(sessions: try fields.next(), items: try fields.next(), entries: try fields.next())
+        self.init(
+            sessions: try fields.next(), items: try fields.next(), entries: try fields.next(),
+            orders: try fields.next())
     }
 }
 

@@ -22,6 +22,8 @@ public struct StoreCapabilities: OptionSet, Sendable, Hashable {
     public static let tiering = Self(rawValue: 32)
     /// `CachedStore`.
     public static let cache = Self(rawValue: 64)
+    /// `RetailStore`.
+    public static let retail = Self(rawValue: 128)
 }
 
 /// Where sessions are kept: the smallest set of verbs that the laws of `design.md` can be kept with.
@@ -85,7 +87,8 @@ public protocol SessionStore: Sendable {
     /// Ends all live sessions of the session's user but this one. Returns how many; 0 while it is anonymous.
     func endOthers(_ access: SessionAccess) async throws -> Int
 
-    /// Erases a user: every session with all that it holds, and every journal entry written in the user's name.
+    /// Erases a user: every session with all that it holds, and every journal entry written in the user's name. Orders
+    /// stay, without their user.
     func erase(_ user: UserID) async throws -> ErasureReceipt
 
     /// What happened to a stored session; nil where there is none.
@@ -137,7 +140,7 @@ public struct SessionFilter: Sendable, Hashable {
     }
 }
 
-/// What an erasure removed, per table.
+/// What an erasure removed, per table, and what it detached.
 public struct ErasureReceipt: Sendable, Hashable {
     /// Sessions.
     public let sessions: Int
@@ -145,11 +148,14 @@ public struct ErasureReceipt: Sendable, Hashable {
     public let items: Int
     /// Journal entries, by kind: of those sessions, and of others in the user's name.
     public let entries: [JournalKind: Int]
+    /// Orders, which stay without their user.
+    public let orders: Int
 
     /// A receipt.
-    public init(sessions: Int, items: Int, entries: [JournalKind: Int]) {
+    public init(sessions: Int, items: Int, entries: [JournalKind: Int], orders: Int = 0) {
         self.sessions = sessions
         self.items = items
         self.entries = entries
+        self.orders = orders
     }
 }

@@ -11,6 +11,8 @@ public struct Sessions: Sendable {
     public let policies: SessionPolicies
     /// The sizes past which inputs are refused.
     public let limits: Limits
+    /// The language of what `retail` derives.
+    public let retailLocale: RetailLocale
     /// The time at which ids are minted.
     let clock: any WallClock
     /// Where ids and secrets come from.
@@ -21,15 +23,17 @@ public struct Sessions: Sendable {
     /// - Parameters:
     ///   - policies: the rules of each type; by default 24 h, renewed by writes.
     ///   - limits: by default those of `design.md`.
+    ///   - retailLocale: the language of users' age groups.
     ///   - clock: for ids only; the store has its own.
     ///   - random: must be fit for secrets outside tests.
     public init(
         store: any SessionStore, policies: SessionPolicies = SessionPolicies(), limits: Limits = Limits(),
-        clock: any WallClock = SystemWallClock(), random: RandomSource = .system
+        retailLocale: RetailLocale = .ko, clock: any WallClock = SystemWallClock(), random: RandomSource = .system
     ) {
         self.store = store
         self.policies = policies
         self.limits = limits
+        self.retailLocale = retailLocale
         self.clock = clock
         self.random = random
     }
@@ -245,7 +249,7 @@ extension Sessions {
         try await store.endOthers(access)
     }
 
-    /// Erases a user: sessions, what they hold, and every journal entry in the user's name.
+    /// Erases a user: sessions, what they hold, and every journal entry in the user's name. Orders stay, without their user.
     public func erase(_ user: UserID) async throws -> ErasureReceipt {
         try await store.erase(user)
     }

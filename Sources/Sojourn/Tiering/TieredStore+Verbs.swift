@@ -127,6 +127,8 @@ extension TieredStore: PartitionStore where Base: PartitionStore {
     }
 }
 
+extension TieredStore: RetailStore where Base: RetailStore {}
+
 extension TieredStore: BacklogStore where Base: BacklogStore {
     public func sweepBacklog() async throws -> SweepBacklog { try await base.sweepBacklog() }
 }

@@ -80,6 +80,15 @@ extension JSONValue {
         }
     }
 
+    /// The value as a whole number; nil where it is none. `2.0` is one (JSON Schema, `integer`).
+    public var wholeNumber: Int64? {
+        switch self {
+        case .integer(let integer): integer
+        case .number(let number): Int64(exactly: number)
+        default: nil
+        }
+    }
+
     /// This value after a JSON Merge Patch (RFC 7396).
     public func merging(_ patch: JSONValue) -> JSONValue {
         guard case .object(let changes) = patch else { return patch }

@@ -80,6 +80,11 @@ public struct PageCursor: Sendable, Hashable {
         self.init(bytes: Self.big(UInt64(bitPattern: number)) + Array(text.utf8))
     }
 
+    /// The place after the row of this name.
+    public init(name: String) {
+        self.init(bytes: Array(name.utf8))
+    }
+
     /// The key that the cursor was made of.
     ///
     /// - Throws: `invalidInput` naming `cursor` where it was made by another listing.
@@ -100,6 +105,12 @@ public struct PageCursor: Sendable, Hashable {
             throw Self.foreign
         }
         return (Int64(bitPattern: Self.word(bytes)), text)
+    }
+
+    /// The name that the cursor was made of. Throws as `uuid()`.
+    public func name() throws -> String {
+        guard let name = String(validating: bytes, as: UTF8.self), !name.utf8.contains(0) else { throw Self.foreign }
+        return name
     }
 
     private static var foreign: SojournError {

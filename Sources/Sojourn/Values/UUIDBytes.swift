@@ -15,9 +15,14 @@ public struct UUIDBytes: Sendable, Hashable, Comparable {
 
     /// A new version 7 UUID (RFC 9562, 5.7): 48 bits of milliseconds at `time`, 74 random bits.
     public init(version7At time: Timestamp, random: RandomSource) {
+        self.init(version7At: time, bits: (random.next(), random.next()))
+    }
+
+    /// The version 7 UUID at `time` whose random bits are taken out of `bits`.
+    public init(version7At time: Timestamp, bits: (UInt64, UInt64)) {
         let milliseconds = UInt64(max(0, time.microseconds / 1000)) & 0xFFFF_FFFF_FFFF
-        high = milliseconds << 16 | 0x7000 | random.next() & 0x0FFF
-        low = random.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        high = milliseconds << 16 | 0x7000 | bits.0 & 0x0FFF
+        low = bits.1 & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     }
 
     /// Sixteen bytes in network order; nil where there are not sixteen.

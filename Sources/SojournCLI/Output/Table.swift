@@ -18,6 +18,11 @@ struct Table {
 
     /// An empty table with text columns so headed; a heading that begins with `#` is one of numbers.
     init(_ headings: String...) {
+        self.init(headings)
+    }
+
+    /// The same for columns that are counted out elsewhere.
+    init(_ headings: [String]) {
         columns = headings.map { heading in
             heading.hasPrefix("#")
                 ? Column(heading: String(heading.dropFirst()), isNumber: true) : Column(heading: heading)

@@ -25,6 +25,8 @@ struct Endpoint: Sendable {
     var body: Body?
     /// What it answers when all is well.
     let answer: Answer
+    /// What else it answers when all is well, where that has another status.
+    var otherAnswers: [Answer] = []
     /// The further statuses that it answers with a problem, beyond those that follow from the rest of the table.
     var problems: [Int] = []
     /// Whether it answers below its path too, where some proxies append what they were asked for.

@@ -28,6 +28,10 @@ extension Parameter {
     static let sessionID = path("id", .uuid, "The session's id.")
     /// A journal entry's id in the path.
     static let entryID = path("id", .uuid, "The entry's id.")
+    /// A product's id in the path.
+    static let productID = path("id", .productID, "The product's id, percent-encoded.")
+    /// An order's id in the path.
+    static let orderID = path("id", .uuid, "The order's id.")
     /// A user's id in the path.
     static let userID = path("id", .userID, "The user's id, percent-encoded.")
 
@@ -81,5 +85,7 @@ extension Parameter {
 
 extension Schema {
     /// A user's id.
-    static let userID = string(1...UserID.lengthMax, pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")
+    static let userID = string(1...UserID.lengthMax, pattern: noControl)
+    /// A product's id.
+    static let productID = string(1...RetailProduct.idMax, pattern: noControl)
 }

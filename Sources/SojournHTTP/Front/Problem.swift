@@ -147,6 +147,7 @@ extension Problem {
         .alreadyFinished: (.conflict, "already_finished"),
         .noEntry: (.notFound, "no_entry"),
         .idempotencyConflict: (.unprocessableContent, "idempotency_conflict"),
+        .alreadyExists: (.conflict, "already_exists"),
         .notAvailable: (.notImplemented, "not_available_on_this_store"),
         .storeUnavailable: (.serviceUnavailable, "store_unavailable"),
         .storeDamaged: (.serviceUnavailable, "store_damaged"),

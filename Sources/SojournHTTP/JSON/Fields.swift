@@ -115,14 +115,3 @@ struct Fields {
     /// The failure of a member that is something else than `what`.
     func wrong(_ name: String, _ what: String) -> Problem { .invalid(path(name), "Must be \(what).") }
 }
-
-extension JSONValue {
-    /// The value as a whole number; nil where it is none. `2.0` is one (JSON Schema, `integer`).
-    var wholeNumber: Int64? {
-        switch self {
-        case .integer(let integer): integer
-        case .number(let number): Int64(exactly: number)
-        default: nil
-        }
-    }
-}

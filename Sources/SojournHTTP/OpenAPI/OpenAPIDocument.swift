@@ -20,7 +20,8 @@ struct OpenAPIDocument {
             "openapi": .string("3.1.0"),
             "info": .object([
                 "title": .string("Sojourn"), "version": .string("1"),
-                "description": .string("Sessions, the items that they hold, and the journal of what happened in them."),
+                "description": .string(
+                    "Sessions, the items that they hold, the journal of what happened in them, and retail."),
                 "license": .object(["name": .string("Apache-2.0"), "identifier": .string("Apache-2.0")]),
             ]),
             "paths": .object(paths),
@@ -70,14 +71,16 @@ struct OpenAPIDocument {
 
 extension OpenAPIDocument {
     private func responses(_ endpoint: Endpoint) -> [String: JSONValue] {
-        let answer = endpoint.answer
-        var headers = answer.headers
-        headers["X-Request-Id"] = .string()
-        var good: [String: JSONValue] = [
-            "description": .string(answer.about), "headers": Self.headers(headers),
-        ]
-        if let schema = answer.schema { good["content"] = Self.content(schema, [answer.contentType]) }
-        var responses = [String(answer.status.code): JSONValue.object(good)]
+        var responses: [String: JSONValue] = [:]
+        for answer in [endpoint.answer] + endpoint.otherAnswers {
+            var headers = answer.headers
+            headers["X-Request-Id"] = .string()
+            var good: [String: JSONValue] = [
+                "description": .string(answer.about), "headers": Self.headers(headers),
+            ]
+            if let schema = answer.schema { good["content"] = Self.content(schema, [answer.contentType]) }
+            responses[String(answer.status.code)] = .object(good)
+        }
         for status in Self.problems(of: endpoint) {
             var headers: [String: Schema] = ["X-Request-Id": .string()]
             if status == 401 { headers["WWW-Authenticate"] = .string() }
@@ -152,7 +155,7 @@ extension OpenAPIDocument {
     static let components: [String: Schema] = [
         Schema.problemComponents, Schema.freeComponents, Schema.sessionComponents, Schema.eventComponents,
         Schema.batchComponents, Schema.itemComponents, Schema.journalComponents, Schema.userComponents,
-        Schema.adminComponents, Schema.cacheComponents, Schema.partitionsComponents,
+        Schema.adminComponents, Schema.cacheComponents, Schema.partitionsComponents, Schema.retailComponents,
     ].reduce(into: [:]) { $0.merge($1) { $1 } }
 }
 

@@ -95,7 +95,7 @@ extension Call {
 
 extension JSONWriter {
     /// `{"results": […]}` with one object for each element.
-    fileprivate mutating func results<Elements: Sequence>(
+    mutating func results<Elements: Sequence>(
         _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
     ) {
         object { json in
@@ -106,7 +106,7 @@ extension JSONWriter {
     }
 
     /// Why one element of a batch was refused.
-    fileprivate mutating func error(_ problem: Problem) {
+    mutating func error(_ problem: Problem) {
         object { json in
             json.member("status", problem.status.code)
             json.member("code", problem.code)
@@ -121,7 +121,7 @@ extension Schema {
     fileprivate static let sessionIDs = input(["ids": .array(of: .uuid, count: 0...1000)], required: ["ids"])
 
     /// `{"results": […]}` with objects of these members.
-    fileprivate static func results(_ members: [String: Schema]) -> Schema {
+    static func results(_ members: [String: Schema]) -> Schema {
         object(["results": .array(of: .object(members))])
     }
 

@@ -58,9 +58,10 @@ extension SojournAPI {
 
     private static let eraseUser = Endpoint(
         method: .delete, path: "/v1/users/{id}", operationID: "eraseUser",
-        summary: "Erases a user: every session with all that it holds, and every journal entry in the user's name.",
+        summary:
+            "Erases a user: every session with all that it holds, and every journal entry in the user's name. Orders stay, without the user.",
         access: .service, capability: .sessions, parameters: [.userID],
-        answer: .ok("What was erased.", .ref("ErasureReceipt"))
+        answer: .ok("What was erased, and how many orders were detached.", .ref("ErasureReceipt"))
     ) { call in
         let user = try call.userID
         let receipt = try await call.sessions.erase(user)
@@ -69,6 +70,7 @@ extension SojournAPI {
                 json.member("user_id", user.text)
                 json.member("sessions", receipt.sessions)
                 json.member("items", receipt.items)
+                json.member("orders", receipt.orders)
                 for kind in JournalKind.allCases {
                     json.member(named: kind.rawValue, .integer(Int64(receipt.entries[kind] ?? 0)))
                 }
@@ -82,7 +84,7 @@ extension Schema {
     static let userComponents: [String: Schema] = [
         "ErasureReceipt": .object([
             "user_id": .userID, "sessions": .count, "items": .count, "conversations": .count, "interactions": .count,
-            "recommendations": .count, "feedback": .count,
+            "recommendations": .count, "feedback": .count, "orders": .count,
         ])
     ]
 }

@@ -25,6 +25,7 @@ extension Settings {
         readLogs(&reader)
         readSessions(&reader)
         readPartitions(&reader)
+        retailLocale = reader.read("RETAIL_LOCALE", .word, default: retailLocale)
         readLimits(&reader)
     }
 

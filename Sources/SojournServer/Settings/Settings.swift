@@ -50,6 +50,8 @@ public struct Settings: Sendable {
     /// Which months of the journal there are (`PARTITION_MONTHS_AHEAD`, `PARTITION_KEEP_MONTHS`, `PARTITION_RETIRE`), where
     /// the store keeps one table a month.
     public var partitions = PartitionPolicy()
+    /// The language of users' age groups (`RETAIL_LOCALE`).
+    public var retailLocale = RetailLocale.ko
     /// Bytes of a request's body (`BODY_MAX`).
     public var bodyBytesMax = 1_048_576
     /// How much one call may bring or take (`METADATA_MAX`, `BATCH_MAX`, `ITEMS_PER_SESSION_MAX`, `TURN_TEXT_MAX`,

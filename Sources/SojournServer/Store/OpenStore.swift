@@ -66,7 +66,8 @@ public struct OpenStore: Sendable {
             (store, tier, base) = (redis, nil, .redis(redis))
         }
         place = settings.database.place
-        sessions = Sessions(store: store, policies: settings.policies, limits: settings.limits)
+        sessions = Sessions(
+            store: store, policies: settings.policies, limits: settings.limits, retailLocale: settings.retailLocale)
         var pace = Sweeper.Pace()
         pace.interval = settings.sweepInterval
         sweeper = Sweeper(sessions: sessions, pace: pace)

@@ -3,24 +3,6 @@
 public import Sojourn
 internal import Synchronization
 
-/// SplitMix64: a small generator whose every draw follows from its seed. Not fit for secrets outside tests.
-public struct SeededRandom: RandomNumberGenerator, Sendable, Hashable {
-    private var state: UInt64
-
-    /// A generator that begins at `seed`; near seeds give unrelated draws.
-    public init(seed: UInt64) {
-        state = seed
-    }
-
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
-    }
-}
-
 extension RandomSource {
     /// A source of ids and secrets that a seed decides.
     public static func seeded(_ seed: UInt64) -> RandomSource {

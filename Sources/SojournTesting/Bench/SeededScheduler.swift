@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Sojourn
 internal import Synchronization
 
 /// Runs concurrent code on one thread and lets a seed decide who goes on next: one seed, one interleaving.
