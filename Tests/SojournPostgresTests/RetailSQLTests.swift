@@ -8,7 +8,7 @@ import Testing
 /// Retail as SQL and the planner see it.
 @Suite("Retail in SQL", .onPostgres)
 struct RetailSQLTests {
-    /// 20,000 analysed users, 2,000 products and 50,000 orders.
+    /// 20,000 analysed users, 2,000 products and 50,000 orders of 50 users.
     private static let database = Task {
         let database = try await ScratchDatabase()
         try await database.run(
@@ -27,7 +27,7 @@ struct RetailSQLTests {
         try await database.run(
             """
             INSERT INTO sojourn.orders (user_id, product_id, total_amount, created_at)
-            SELECT 'user-' || n % 20000 + 1, 'product-' || n % 2000 + 1, n, now() - n * interval '1 second'
+            SELECT 'user-' || n % 50 + 1, 'product-' || n % 2000 + 1, n, now() - n * interval '1 second'
             FROM generate_series(1, 50000) AS n
             """)
         for table in ["users", "products", "orders"] { try await database.run("ANALYZE sojourn.\(table)") }
@@ -86,13 +86,13 @@ struct RetailSQLTests {
             for sql in [
                 "SET LOCAL enable_seqscan = off", "SET LOCAL plan_cache_mode = force_generic_plan",
                 """
-                PREPARE placing (uuid[], text[], text[], int[], bigint[], bigint[], bigint[], text[], text[], timestamptz[])
+                PREPARE place_orders (uuid[], text[], text[], int[], bigint[], bigint[], bigint[], text[], text[], timestamptz[])
                 AS \(OrderInsertion.statement.sql)
                 """,
             ] { _ = try await transaction.run(PostgresCall(once: sql)) }
             return try await transaction.run(
                 PostgresCall(
-                    once: "EXPLAIN EXECUTE placing ('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")
+                    once: "EXPLAIN EXECUTE place_orders ('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")
             )
             .map { try $0.text(0) }.joined(separator: "\n")
         }
