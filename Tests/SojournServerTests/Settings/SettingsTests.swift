@@ -18,6 +18,7 @@ import Testing
         #expect(settings.limits == Limits())
         #expect(settings.sweepInterval == .seconds(60))
         #expect(settings.partitions == PartitionPolicy())
+        #expect(settings.retailLocale == .ko)
         #expect(settings.createLimitPerMinute == 60)
         #expect(settings.accessLog == .errors)
         #expect(settings.logFormat == nil)
@@ -36,6 +37,7 @@ import Testing
             "SESSIONS_PER_USER": "5", "SESSION_ROTATION_GRACE": "0s", "RETENTION_DAYS": "never",
             "SWEEP_INTERVAL": "15m", "BODY_MAX": "2MiB", "PAGE_MAX": "100", "PARTITION_MONTHS_AHEAD": "1",
             "PARTITION_KEEP_MONTHS": "12", "PARTITION_RETIRE": "drop",
+            "RETAIL_LOCALE": "EN",
         ])
         #expect(settings.port == 0)
         #expect(settings.database == .sqlite(path: "/var/lib/sojourn/sojourn.db"))
@@ -58,6 +60,7 @@ import Testing
         #expect(settings.partitions.monthsAhead == 1)
         #expect(settings.partitions.keepMonths == 12)
         #expect(settings.partitions.retirement == .drop)
+        #expect(settings.retailLocale == .en)
     }
 
     @Test("what is set to nothing has its default, and hides the layers below") func emptyValue() throws {
