@@ -110,13 +110,9 @@ enum OrderInsertion {
         var outcomes = [Outcome](repeating: .inserted, count: orders.count)
         var waiting = Array(orders.indices)
         for _ in 0..<attemptsMax where !waiting.isEmpty {
-            // Each id once: a second order of it finds the first one there.
-            var ids: Set<OrderID> = []
-            let asked = waiting.filter { ids.insert(orders[$0].id).inserted }
-            let inserted = Set(asked)
-            var later = waiting.filter { !inserted.contains($0) }
-            for row in try await run(call(asked.map { orders[$0] }), asked.map { orders[$0].id }) {
-                let place = asked[try row.int(0) - 1]
+            var later: [Int] = []
+            for row in try await run(call(waiting.map { orders[$0] }), waiting.map { orders[$0].id }) {
+                let place = waiting[try row.int(0) - 1]
                 if let outcome = try outcome(row.text(1)) { outcomes[place] = outcome } else { later.append(place) }
             }
             waiting = later
@@ -127,8 +123,8 @@ enum OrderInsertion {
         return outcomes
     }
 
-    /// What a word of the statement means; nil for an order that somebody else placed since the statement began, whom it waited
-    /// for and cannot see.
+    /// What a word of the statement means; nil for an order that was placed since the statement began, by the statement itself or
+    /// by somebody whom it waited for, and which only another statement sees.
     private static func outcome(_ word: String) throws -> Outcome? {
         switch word {
         case "present": .present
@@ -156,7 +152,7 @@ enum OrderInsertion {
         return PostgresCall(statement, arguments)
     }
 
-    /// Inserts orders, and returns place and reason of each that it did not insert. A time may have lost its microseconds on
+    /// Inserts orders, of those with one id the first that can be, and returns place and reason of each that it did not insert. A time may have lost its microseconds on
     /// the way (RFC 3339 with milliseconds). Users and products are looked up one by one, by their keys: how many orders come,
     /// a plan does not know.
     static let statement = PostgresStatement(
@@ -179,15 +175,17 @@ enum OrderInsertion {
                 WHERE product_id = a.product_id
                 FOR KEY SHARE
             ) AS p ON true
+        ), chosen AS MATERIALIZED (
+            SELECT DISTINCT ON (order_id) * FROM filled
+            WHERE has_user AND has_product AND amount BETWEEN 0 AND \(RetailAmount.range.upperBound)
+            ORDER BY order_id, place
         ), inserted AS (
             INSERT INTO sojourn.orders (
                 order_id, user_id, product_id, quantity, total_amount, shipping_cost, discount_amount, payment_method, status,
                 category, user_region, user_gender, user_age_group, created_at)
             SELECT order_id, user_id, product_id, quantity, amount, shipping_cost, discount_amount, payment_method, status,
                 category, region, gender, age_group, created_at
-            FROM filled
-            WHERE has_user AND has_product AND amount BETWEEN 0 AND \(RetailAmount.range.upperBound)
-            ORDER BY order_id
+            FROM chosen
             ON CONFLICT (order_id) DO NOTHING
             RETURNING order_id
         )
@@ -207,7 +205,7 @@ enum OrderInsertion {
             END
         FROM filled AS f
         LEFT JOIN sojourn.orders AS o ON o.order_id = f.order_id
-        WHERE f.order_id NOT IN (SELECT order_id FROM inserted)
+        WHERE f.place NOT IN (SELECT place FROM chosen WHERE order_id IN (SELECT order_id FROM inserted))
         """, [.uuids, .texts, .texts, .int4s, .int8s, .int8s, .int8s, .texts, .texts, .timestamptzs])
 }
 

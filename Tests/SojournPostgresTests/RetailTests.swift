@@ -128,13 +128,15 @@ struct RetailTests {
         var second = order(2, "v", "q")
         second.totalAmount = 7
         let drafts = [first, second]
+        var statements: [PostgresStatement] = []
         let outcomes = try await database.client.withTransaction { transaction in
             try await OrderInsertion.outcomes(of: drafts) { call, _ in
-                #expect(call.statement == OrderInsertion.statement)
+                statements.append(call.statement)
                 return try await transaction.run(call)
             }
         }
         #expect(outcomes == [.inserted, .inserted])
+        #expect(statements == [OrderInsertion.statement])
         let one = try #require(try await retail.order(first.id))
         #expect(one.totalAmount == 3 * 1000 - 100 + 50 && one.category == "채소" && one.status == "pending")
         #expect(one.userRegion == "서울특별시" && one.userGender == "F" && one.userAgeGroup == "20대")
@@ -186,6 +188,26 @@ struct RetailTests {
         #expect(try await retail.orders().items.map(\.id) == [order(6).id, known.id])
         // A repeat is the order as it is by now.
         #expect(try results[6].get().order.status == "pending")
+    }
+
+    @Test("an order that stands in a batch many times is placed once; of those with one id the first that can be")
+    func copies() async throws {
+        let (database, store, retail) = try await bench()
+        defer { store.close() }
+        _ = try await retail.createUser(user("u"))
+        _ = try await retail.createProduct(product("p"))
+        let copies = Array(repeating: order(1), count: 50)
+        let variants = (1...50).map { quantity in
+            var variant = order(2, quantity < 3 ? "nobody" : "u")
+            variant.quantity = quantity
+            return variant
+        }
+        let outcomes = try await database.client.withTransaction { try await $0.insert(copies + variants) }
+        #expect(outcomes.prefix(50).count { $0 == .inserted } == 1 && outcomes[0] == .inserted)
+        #expect(outcomes.prefix(50).count { $0 == .present } == 49)
+        #expect(outcomes.suffix(50).enumerated().filter { $1 == .inserted }.map(\.offset) == [2])
+        #expect(try await retail.order(order(2).id)?.quantity == 3)
+        #expect(try await database.run("SELECT count(*) FROM sojourn.orders").first?.int(0) == 2)
     }
 
     @Test("orders placed by many at once are placed once, whoever is first")

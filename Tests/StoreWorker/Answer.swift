@@ -83,7 +83,7 @@ extension SojournError.Code: Codable {
     public static let all: [Self] = [
         .invalidInput, .malformedJSON, .tooLarge, .noSession, .staleVersion, .userConflict, .secretExists,
         .unknownItems, .limitReached, .sequenceConflict, .alreadyFinished, .noEntry, .idempotencyConflict,
-        .duplicateID, .notAvailable, .storeUnavailable, .storeDamaged, .storeFull, .fuse,
+        .duplicateID, .alreadyExists, .notAvailable, .storeUnavailable, .storeDamaged, .storeFull, .fuse,
     ]
 
     public func encode(to encoder: any Encoder) throws { try description.encode(to: encoder) }
