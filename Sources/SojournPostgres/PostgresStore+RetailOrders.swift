@@ -152,9 +152,10 @@ enum OrderInsertion {
         return PostgresCall(statement, arguments)
     }
 
-    /// Inserts orders, of those with one id the first that can be, and returns place and reason of each that it did not insert. A time may have lost its microseconds on
-    /// the way (RFC 3339 with milliseconds). Users and products are looked up one by one, by their keys: how many orders come,
-    /// a plan does not know.
+    /// Inserts orders, of those with one id the first that can be, and returns place and reason of each that it did not insert.
+    /// A time may have lost its microseconds on the way (RFC 3339 with milliseconds). Users and products are looked up one by
+    /// one, by their keys, and what was inserted in hashes (NOT IN): a plan does not know how many orders come, and would compare
+    /// all with all.
     static let statement = PostgresStatement(
         """
         WITH filled AS MATERIALIZED (
@@ -205,7 +206,7 @@ enum OrderInsertion {
             END
         FROM filled AS f
         LEFT JOIN sojourn.orders AS o ON o.order_id = f.order_id
-        WHERE f.place NOT IN (SELECT place FROM chosen WHERE order_id IN (SELECT order_id FROM inserted))
+        WHERE f.place NOT IN (SELECT place FROM chosen) OR f.order_id NOT IN (SELECT order_id FROM inserted)
         """, [.uuids, .texts, .texts, .int4s, .int8s, .int8s, .int8s, .texts, .texts, .timestamptzs])
 }
 
