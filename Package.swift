@@ -196,6 +196,17 @@ let package = Package(
                 .serviceLifecycle,
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "KafkaDriverTests",
+            dependencies: [
+                "CKafka", "KafkaDriver", "KafkaTestSupport", .logging, .metrics, .coreMetrics, .serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "MockKafka", dependencies: ["CKafka"], path: "Tests/MockKafka", swiftSettings: strict),
+        .target(
+            name: "KafkaTestSupport", dependencies: ["MockKafka"], path: "Tests/KafkaTestSupport",
+            swiftSettings: strict),
         .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
         .target(name: "RedisTestSupport", path: "Tests/RedisTestSupport", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
