@@ -137,7 +137,7 @@ extension AdminPart {
             throw KafkaError(.invalidArgument, "Kafka knows no times before 1970.")
         }
         let list = PartitionList(partitions.map { (key: $0, value: milliseconds) })
-        let failure = rd_kafka_offsets_for_times(client, list.pointer, requestTimeout.milliseconds)
+        let failure = list.lend { rd_kafka_offsets_for_times(client, $0, requestTimeout.milliseconds) }
         guard failure == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(.kafka, failure) }
         var offsets: [KafkaPartition: KafkaOffset] = [:]
         for entry in list.entries {

@@ -43,7 +43,9 @@ final class ConsumerPart: ClientPart {
         self.queue = queue
         self.reporter = reporter
         self.requestTimeout = requestTimeout
-        let refusal = rd_kafka_subscribe(client, PartitionList(settings.topics.map { KafkaPartition($0, -1) }).pointer)
+        let refusal = PartitionList(settings.topics.map { KafkaPartition($0, -1) }).lend {
+            rd_kafka_subscribe(client, $0)
+        }
         guard refusal == RD_KAFKA_RESP_ERR_NO_ERROR else {
             rd_kafka_queue_destroy(queue)
             throw KafkaError(.kafka, refusal)
@@ -138,7 +140,8 @@ extension ConsumerPart {
         }
         guard !moved.isEmpty else { return }
         let list = PartitionList(moved)
-        if let error = rd_kafka_seek_partitions(client, list.pointer, requestTimeout.milliseconds) {
+        let error = list.lend { rd_kafka_seek_partitions(client, $0, requestTimeout.milliseconds) }
+        if let error {
             throw KafkaError(consuming: error)
         }
         for entry in list.entries {
@@ -156,9 +159,9 @@ extension ConsumerPart {
             throw KafkaError(.notAssigned, "The consumer does not hold \(partition).")
         }
         let list = PartitionList(partitions)
-        let failure =
-            isPaused
-            ? rd_kafka_pause_partitions(client, list.pointer) : rd_kafka_resume_partitions(client, list.pointer)
+        let failure = list.lend {
+            isPaused ? rd_kafka_pause_partitions(client, $0) : rd_kafka_resume_partitions(client, $0)
+        }
         guard failure == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(.kafka, failure) }
         for entry in list.entries where entry.failure != RD_KAFKA_RESP_ERR_NO_ERROR {
             throw KafkaError(.kafka, entry.failure, "\(entry.partition)")
@@ -196,16 +199,17 @@ extension ConsumerPart {
         }
         let list = PartitionList(offsets.mapValues(\.number))
         if isCooperative {
-            if let error = rd_kafka_incremental_assign(client, list.pointer) { note(KafkaError(consuming: error)) }
+            let error = list.lend { rd_kafka_incremental_assign(client, $0) }
+            if let error { note(KafkaError(consuming: error)) }
         } else {
-            note(rd_kafka_assign(client, list.pointer))
+            note(list.lend { rd_kafka_assign(client, $0) })
         }
     }
 
     private func giveUp(_ partitions: [KafkaPartition]) {
         for partition in partitions { tenures.removeValue(forKey: partition)?.end() }
         if isCooperative {
-            let error = rd_kafka_incremental_unassign(client, PartitionList(partitions).pointer)
+            let error = PartitionList(partitions).lend { rd_kafka_incremental_unassign(client, $0) }
             if let error { note(KafkaError(consuming: error)) }
         } else {
             for tenure in tenures.values { tenure.end() }
@@ -229,8 +233,9 @@ extension ConsumerPart {
     ) {
         let id = nextCommit
         nextCommit += 1
-        let failure = rd_kafka_commit_queue(
-            client, PartitionList(offsets).pointer, queue, nil, UnsafeMutableRawPointer(bitPattern: id))
+        let failure = PartitionList(offsets).lend {
+            rd_kafka_commit_queue(client, $0, queue, nil, UnsafeMutableRawPointer(bitPattern: id))
+        }
         guard failure == RD_KAFKA_RESP_ERR_NO_ERROR else {
             return continuation.resume(returning: Self.outcome([failure]))
         }

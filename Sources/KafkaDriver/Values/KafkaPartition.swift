@@ -46,8 +46,7 @@ public enum KafkaOffset: Sendable, Hashable {
 
 /// A list of librdkafka's, freed with its scope.
 struct PartitionList: ~Copyable {
-    /// The list itself, to be lent.
-    let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+    private let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
 
     /// Partitions with their offsets.
     init(_ entries: some Collection<(key: KafkaPartition, value: Int64)>) {
@@ -65,6 +64,13 @@ struct PartitionList: ~Copyable {
 
     deinit {
         rd_kafka_topic_partition_list_destroy(pointer)
+    }
+
+    /// Lends the list itself.
+    func lend<Value>(
+        _ body: (UnsafeMutablePointer<rd_kafka_topic_partition_list_t>) -> Value
+    ) -> Value {
+        body(pointer)
     }
 
     /// What stands in the list, with offsets and failures.
