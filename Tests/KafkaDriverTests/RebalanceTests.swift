@@ -60,11 +60,13 @@ private final class Note<Value: Sendable>: Sendable {
             case .messages(let batches):
                 for batch in batches where batch.isCurrent {
                     await Task.yield()
-                    #expect(books.store(batch), "\(batch.partition) at \(batch.firstOffset)")
+                    guard !books.store(batch), batch.isCurrent else { continue }
+                    // Who had the partition before has stored more since we asked.
+                    try await consumer.seek(to: books.offsets(of: [batch.partition], for: member))
                 }
-                _ = try await consumer.commit(
-                    Dictionary(uniqueKeysWithValues: batches.map { ($0.partition, $0.nextOffset) }))
-            case .revoked(_, let isLost): #expect(!isLost)
+                let offsets = batches.map { ($0.partition, $0.nextOffset) }
+                _ = try await consumer.commit(Dictionary(uniqueKeysWithValues: offsets))
+            case .revoked: break
             }
         }
     }
@@ -73,7 +75,7 @@ private final class Note<Value: Sendable>: Sendable {
         _ cluster: MockCluster, _ count: Int, _ strategy: Strategy, _ books: Books,
         _ body: ([KafkaConsumer]) async throws -> Void
     ) async throws {
-        var settings = KafkaConsumer.Settings(group: "group", topics: ["orders"])
+        var settings = MockCluster.member()
         settings.strategy = strategy
         settings.messagesMax = 50
         let consumers = (0..<count).map { _ in KafkaConsumer(cluster.configuration, settings, logger: quietLogger) }

@@ -37,12 +37,19 @@ extension MockCluster {
         return try result.get()
     }
 
+    /// A reader of `orders`. The mock waits for a member that has left until its session is over.
+    static func member(of group: String = "group") -> KafkaConsumer.Settings {
+        var settings = KafkaConsumer.Settings(group: group, topics: ["orders"])
+        settings.sessionTimeout = .seconds(10)
+        return settings
+    }
+
     /// Lends a consumer of `orders` and shuts it down.
     func withConsumer<Value>(
         group: String = "group", _ change: (inout KafkaConsumer.Settings) -> Void = { _ in },
         _ body: (KafkaConsumer) async throws -> Value
     ) async throws -> Value {
-        var settings = KafkaConsumer.Settings(group: group, topics: ["orders"])
+        var settings = Self.member(of: group)
         change(&settings)
         let consumer = KafkaConsumer(configuration, settings, logger: quietLogger)
         let result: Result<Value, any Error>

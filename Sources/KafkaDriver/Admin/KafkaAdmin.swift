@@ -58,7 +58,12 @@ extension KafkaAdmin {
     public func createTopic(
         _ topic: String, partitions: Int, replicas: Int
     ) async throws(KafkaError) -> [KafkaPartition] {
-        try await engine.call { part throws(KafkaError) in
+        guard KafkaPartition.isTopic(topic), partitions >= 1, replicas >= 1 else {
+            throw KafkaError(
+                .invalidArgument,
+                "A topic has a name of 1 to 249 bytes, at least one partition and one replica of each.")
+        }
+        return try await engine.call { part throws(KafkaError) in
             try part.createTopic(topic, partitions: partitions, replicas: replicas)
         }
     }

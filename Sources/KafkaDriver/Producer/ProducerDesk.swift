@@ -73,7 +73,7 @@ final class ProducerDesk: Sendable {
         _ name: String, _ pointer: OpaquePointer, _ client: inout Client?
     ) throws(KafkaError) -> OpaquePointer {
         if let known = client?.topics[name], let topic = OpaquePointer(bitPattern: known) { return topic }
-        guard !name.isEmpty, name.utf8.count <= 249, !name.utf8.contains(0) else {
+        guard KafkaPartition.isTopic(name) else {
             throw KafkaError(.invalidArgument, "A topic's name has 1 to 249 bytes.")
         }
         guard let topic = rd_kafka_topic_new(pointer, name, nil) else {

@@ -20,6 +20,11 @@ public struct KafkaPartition: Sendable, Hashable, Comparable, CustomStringConver
     }
 
     public var description: String { "\(topic)/\(number)" }
+
+    /// Whether a topic can have this name; which characters it may have is left to the broker.
+    static func isTopic(_ name: String) -> Bool {
+        (1...249).contains(name.utf8.count) && !name.utf8.contains(0)
+    }
 }
 
 /// Where reading goes on.
