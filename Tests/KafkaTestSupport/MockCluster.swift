@@ -5,8 +5,8 @@ internal import Testing
 
 /// Brokers of one test alone: a `MockKafka` that runs beside the tests.
 ///
-/// It is not Kafka: it keeps about 5 MiB a partition, knows no time of a message, makes topics by itself but not by order, and
-/// moves no leaders.
+/// It is not Kafka: it keeps about 5 MiB a partition, finds no offsets by time, makes topics by itself but not by order, moves no
+/// leaders, and waits for a member that has left its group until the session is over.
 package final class MockCluster: Sendable {
     /// Addresses of all brokers. They have the numbers 1, 2, 3, ….
     package let brokers: [String]
@@ -23,9 +23,17 @@ package final class MockCluster: Sendable {
     package static func run(
         brokers: Int = 3, topics: [String: Int] = ["orders": 9], _ body: (MockCluster) async throws -> Void
     ) async throws {
-        let cluster = try MockCluster(brokers: brokers, topics: topics)
-        defer { cluster.putAway() }
-        try await body(cluster)
+        let cluster = try await withCheckedThrowingContinuation { continuation in
+            // A thread, as starting it blocks; so does its end.
+            Thread.detachNewThread {
+                continuation.resume(with: Result { try MockCluster(brokers: brokers, topics: topics) })
+            }
+        }
+        do { try await body(cluster) } catch {
+            await cluster.putAway()
+            throw error
+        }
+        await cluster.putAway()
     }
 
     private init(brokers: Int, topics: [String: Int]) throws {
@@ -49,9 +57,14 @@ package final class MockCluster: Sendable {
         try #require(self.brokers.count == brokers, "the brokers' addresses: \(addresses)")
     }
 
-    private func putAway() {
-        close(socket)
-        process.waitUntilExit()
+    private func putAway() async {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [self] in
+                close(socket)
+                process.waitUntilExit()
+                continuation.resume()
+            }
+        }
     }
 
     /// Breaks the connections of a broker and takes no more.

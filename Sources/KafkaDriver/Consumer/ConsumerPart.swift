@@ -133,10 +133,7 @@ extension ConsumerPart {
     func seek(to offsets: [KafkaPartition: KafkaOffset]) throws(KafkaError) {
         var moved: [(key: KafkaPartition, value: Int64)] = []
         for (partition, offset) in offsets where !assignment.start(partition, at: offset) {
-            guard tenures[partition]?.isOn == true else {
-                throw KafkaError(.notAssigned, "The consumer does not hold \(partition).")
-            }
-            moved.append((partition, offset.number))
+            if isHeld(partition) { moved.append((partition, offset.number)) }
         }
         guard !moved.isEmpty else { return }
         let list = PartitionList(moved)
@@ -153,12 +150,11 @@ extension ConsumerPart {
         }
     }
 
+    private func isHeld(_ partition: KafkaPartition) -> Bool { tenures[partition]?.isOn == true }
+
     /// See `KafkaConsumer.pause` and `resume`.
     func pause(_ partitions: [KafkaPartition], _ isPaused: Bool) throws(KafkaError) {
-        for partition in partitions where tenures[partition]?.isOn != true {
-            throw KafkaError(.notAssigned, "The consumer does not hold \(partition).")
-        }
-        let list = PartitionList(partitions)
+        let list = PartitionList(partitions.filter(isHeld))
         let failure = list.lend {
             isPaused ? rd_kafka_pause_partitions(client, $0) : rd_kafka_resume_partitions(client, $0)
         }

@@ -72,8 +72,9 @@ public final class KafkaConsumer: Sendable {
         /// After this long without a word from the consumer the group divides its partitions among the others.
         /// Default: 45 s.
         public var sessionTimeout = Duration.seconds(45)
-        /// Most bytes that are read ahead, rounded up to 1024. Default: 16 MiB.
-        public var prefetchBytesMax = 16 << 20
+        /// Most bytes that are read ahead, rounded up to 1024. librdkafka 2.0 rests for a second when they are there, so that
+        /// it should be more than what is dealt with in a second. Default: 64 MiB.
+        public var prefetchBytesMax = 64 << 20
 
         /// Reads `topics` as one of `group`.
         public init(group: String, topics: [String]) {
@@ -105,6 +106,8 @@ public final class KafkaConsumer: Sendable {
             ("enable.auto.offset.store", "false"), ("enable.partition.eof", "false"),
             ("session.timeout.ms", "\(settings.sessionTimeout.milliseconds)"),
             ("queued.max.messages.kbytes", "\((settings.prefetchBytesMax - 1) / 1024 + 1)"),
+            // The bytes are the bound: librdkafka's 100,000 messages are soon there, and it rests for a second then, too.
+            ("queued.min.messages", "1000000"),
         ]
         engine = Engine(
             "kafka-consumer",
@@ -167,30 +170,46 @@ extension KafkaConsumer {
     }
 
     /// Reads partitions from somewhere else on: those that were just assigned, before anything is read; or those that are
-    /// being read, whose batches so far are stale then.
-    ///
-    /// - Throws: `.notAssigned` where the consumer does not hold one of them: then nothing was done about any.
+    /// being read, whose batches so far are stale then. Partitions that the consumer does not hold, or no longer, are left
+    /// out: `.revoked` tells of them.
     public func seek(to offsets: [KafkaPartition: KafkaOffset]) async throws(KafkaError) {
-        try await engine.call { part throws(KafkaError) in try part.seek(to: offsets) }
+        for (partition, offset) in offsets {
+            if case .at(..<0) = offset {
+                throw KafkaError(.invalidArgument, "\(partition) cannot be read from a negative offset on.")
+            }
+        }
+        try await unlessClosed { part throws(KafkaError) in try part.seek(to: offsets) }
     }
 
     /// Reads nothing more from these partitions until `resume`, or until they are given again. What was read ahead is
-    /// kept for later.
+    /// kept for later. Partitions that the consumer does not hold are left out.
     public func pause(_ partitions: [KafkaPartition]) async throws(KafkaError) {
-        try await engine.call { part throws(KafkaError) in try part.pause(partitions, true) }
+        try await unlessClosed { part throws(KafkaError) in try part.pause(partitions, true) }
     }
 
-    /// Reads on from partitions that were paused.
+    /// Reads on from partitions that were paused. Those that the consumer does not hold are left out.
     public func resume(_ partitions: [KafkaPartition]) async throws(KafkaError) {
-        try await engine.call { part throws(KafkaError) in try part.pause(partitions, false) }
+        try await unlessClosed { part throws(KafkaError) in try part.pause(partitions, false) }
+    }
+
+    /// Has something done on the thread. A consumer that is closed holds no partition of which anything could be asked, and
+    /// its owner learns of it from `next`.
+    private func unlessClosed(
+        _ body: @escaping @Sendable (ConsumerPart) throws(KafkaError) -> Void
+    ) async throws(KafkaError) {
+        do throws(KafkaError) { try await engine.call(body) } catch  where error.code == .shutDown {}
     }
 
     /// Tells Kafka how far the group is: by partition, the offset of the next message.
     ///
-    /// - Returns: Whether Kafka took it: not while the group is being divided anew, or where it has been.
+    /// - Returns: Whether Kafka took it: not while the group is being divided anew, or where it has been, nor from a consumer
+    ///   that is closed.
     /// - Throws: Where it failed for another reason.
     @discardableResult
     public func commit(_ offsets: [KafkaPartition: Int64]) async throws(KafkaError) -> Bool {
+        for (partition, offset) in offsets where offset < 0 {
+            throw KafkaError(.invalidArgument, "The offset \(offset) of \(partition) is negative.")
+        }
         guard !offsets.isEmpty else { return true }
         let result: Result<Bool, KafkaError> = await withCheckedContinuation { continuation in
             engine.submit { part in
@@ -200,6 +219,7 @@ extension KafkaConsumer {
                 }
             }
         }
+        if case .failure(let error) = result, error.code == .shutDown { return false }
         return try result.get()
     }
 }

@@ -10,7 +10,7 @@ public struct KafkaError: Error, Sendable, Hashable {
     /// The kind of failure. Cases may be added: a switch needs a default.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Hidden: String {
-            case kafka, undelivered, timedOut, notAssigned, shutDown, cancelled, invalidArgument, configuration
+            case kafka, undelivered, timedOut, shutDown, cancelled, invalidArgument, configuration
         }
         private let hidden: Hidden
         private init(_ hidden: Hidden) { self.hidden = hidden }
@@ -21,8 +21,6 @@ public struct KafkaError: Error, Sendable, Hashable {
         public static let undelivered = Self(.undelivered)
         /// No answer within the time given.
         public static let timedOut = Self(.timedOut)
-        /// The consumer does not hold the partition.
-        public static let notAssigned = Self(.notAssigned)
         /// The client was closed.
         public static let shutDown = Self(.shutDown)
         /// The calling task was cancelled.

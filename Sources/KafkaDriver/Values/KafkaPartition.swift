@@ -44,7 +44,7 @@ public enum KafkaOffset: Sendable, Hashable {
         case .beginning: Int64(RD_KAFKA_OFFSET_BEGINNING)
         case .end: Int64(RD_KAFKA_OFFSET_END)
         case .committed: Int64(RD_KAFKA_OFFSET_STORED)
-        case .at(let offset): max(0, offset)
+        case .at(let offset): offset
         }
     }
 }
