@@ -154,6 +154,22 @@ import Testing
         }
     }
 
+    @Test("a producer that may not be idempotent is of no use, and says so of every record") func fatal() async throws {
+        try await MockCluster.run(brokers: 1) { cluster in
+            // CLUSTER_AUTHORIZATION_FAILED
+            try await cluster.fail(.initProducerID, with: 31)
+            try await cluster.withProducer { producer in
+                for number in 0..<3 {
+                    let error = await expectFailure(.undelivered) {
+                        try await producer.send(KafkaRecord(topic: "orders", value: [UInt8(number)]))
+                    }
+                    #expect(error?.isFatal == true && error?.isRetriable == false)
+                    #expect(error?.message.contains("CLUSTER_AUTHORIZATION_FAILED") == true, "\(error?.message ?? "")")
+                }
+            }
+        }
+    }
+
     @Test("what cannot be sent is refused at once, and its ledger knows nothing of it") func impossible() async throws {
         try await MockCluster.run(brokers: 1) { cluster async throws in
             try await cluster.withProducer { producer async throws in

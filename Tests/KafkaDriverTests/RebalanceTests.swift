@@ -92,7 +92,7 @@ private final class Note<Value: Sendable>: Sendable {
         }
     }
 
-    @Test("two and three members share nine partitions", arguments: [2, 3], [Strategy.eager, .cooperative])
+    @Test("two, three and nine members share nine partitions", arguments: [2, 3, 9], [Strategy.eager, .cooperative])
     func share(count: Int, strategy: Strategy) async throws {
         try await MockCluster.run { cluster async throws in
             let books = Books()

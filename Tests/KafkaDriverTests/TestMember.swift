@@ -6,12 +6,8 @@ import Logging
 import Synchronization
 import Testing
 
-/// A logger that says nothing below critical.
-var quietLogger: Logger {
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    return logger
-}
+/// A logger that says nothing.
+let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 extension MockCluster {
     /// Where it is, for clients that are told of rebalances soon, and are patient otherwise, as the machine may be busy.

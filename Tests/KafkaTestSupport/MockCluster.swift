@@ -100,6 +100,7 @@ package final class MockCluster: Sendable {
         case offsetCommit = 8
         case joinGroup = 11
         case heartbeat = 12
+        case initProducerID = 22
     }
 
     private func tell(_ words: String...) async throws { try await tell(words) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CKafka
+internal import DequeModule
 internal import DriverSupport
 internal import Glibc
 internal import Logging
@@ -44,7 +45,7 @@ final class Engine<Part: ClientPart>: Sendable {
 
     private struct State {
         var stage = Stage.idle
-        var jobs: [Job] = []
+        var jobs: Deque<Job> = []
     }
 
     /// Rung by librdkafka's queues and by callers.
@@ -169,11 +170,8 @@ extension Engine {
         while true {
             bell.silence()
             let hasMore = handleEvents(of: part, max: Self.eventsMax)
-            let (jobs, isClosing) = state.withLock { state in
-                defer { state.jobs = [] }
-                return (state.jobs, state.stage == .closing)
-            }
-            for job in jobs { job(.success(part)) }
+            doJobs(part)
+            let isClosing = state.withLock { $0.stage == .closing }
             if isClosing, deadline == nil {
                 deadline = .now + settings.configuration.shutdownTimeout
                 part.beginClosing()
@@ -184,6 +182,14 @@ extension Engine {
                 if deadline <= .now { return true }
             }
             if !hasMore { sleep(for: isClosing ? Self.closingNapMax : Self.napMax) }
+        }
+    }
+
+    /// Does the jobs that wait. Once the client closes, which may come while a job blocks, they are refused.
+    private func doJobs(_ part: Part) {
+        for _ in 0..<state.withLock({ $0.jobs.count }) {
+            let (job, isClosing) = state.withLock { ($0.jobs.popFirst(), $0.stage == .closing) }
+            job?(isClosing ? .failure(.shutDown()) : .success(part))
         }
     }
 

@@ -100,10 +100,7 @@ final class ProducerDesk: Sendable {
         if failure == RD_KAFKA_RESP_ERR_NO_ERROR { return .taken }
         if let headers { rd_kafka_headers_destroy(headers) }
         if failure == RD_KAFKA_RESP_ERR__QUEUE_FULL { return .full }
-        guard failure == RD_KAFKA_RESP_ERR__FATAL else { throw KafkaError(.undelivered, failure) }
-        var reason = [CChar](repeating: 0, count: 512)
-        rd_kafka_fatal_error(client, &reason, reason.count)
-        throw KafkaError(.undelivered, failure, ClientSettings.text(reason))
+        throw KafkaError(fatalOf: client, .undelivered) ?? KafkaError(.undelivered, failure)
     }
 
     /// librdkafka's headers, nil for none.

@@ -24,7 +24,7 @@ final class ProducerPart: ClientPart {
         guard type == RD_KAFKA_EVENT_DR else { return }
         var (delivered, failed) = (0, 0)
         while let report = rd_kafka_event_message_next(event) {
-            let failure = Self.failure(report)
+            let failure = failure(report)
             if failure == nil { delivered += 1 } else { failed += 1 }
             if let opaque = report.pointee._private {
                 Unmanaged<KafkaLedger>.fromOpaque(opaque).takeRetainedValue().settle(report.pointee, failure)
@@ -38,11 +38,12 @@ final class ProducerPart: ClientPart {
     }
 
     /// Why the record was given up, or nil.
-    private static func failure(_ report: UnsafePointer<rd_kafka_message_t>) -> KafkaError? {
+    private func failure(_ report: UnsafePointer<rd_kafka_message_t>) -> KafkaError? {
         let code = report.pointee.err
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
         let isPurged = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
-        var error = isPurged ? KafkaError(.shutDown, code) : KafkaError(.undelivered, code)
+        var error =
+            KafkaError(fatalOf: client, .undelivered) ?? KafkaError(isPurged ? .shutDown : .undelivered, code)
         if rd_kafka_message_status(report) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED { error.outcome = .unknown }
         return error
     }

@@ -78,6 +78,15 @@ public struct KafkaError: Error, Sendable, Hashable {
         isFatal = failure == RD_KAFKA_RESP_ERR__FATAL
     }
 
+    /// Why `client` can do nothing any more; nil where it can.
+    init?(fatalOf client: OpaquePointer, _ code: Code, file: String = #fileID, line: Int = #line) {
+        var reason = [CChar](repeating: 0, count: 512)
+        let failure = rd_kafka_fatal_error(client, &reason, reason.count)
+        guard failure != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+        self.init(code, failure, ClientSettings.text(reason), file: file, line: line)
+        isFatal = true
+    }
+
     /// Takes over an error object of librdkafka's, and frees it.
     init(consuming error: OpaquePointer, file: String = #fileID, line: Int = #line) {
         let text = rd_kafka_error_string(error).map { String(cString: $0) }
