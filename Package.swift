@@ -43,6 +43,7 @@ let package = Package(
         .library(name: "SojournSQLite", targets: ["SojournSQLite"]),
         .library(name: "PostgresDriver", targets: ["PostgresDriver"]),
         .library(name: "RedisDriver", targets: ["RedisDriver"]),
+        .library(name: "KafkaDriver", targets: ["KafkaDriver"]),
         .library(name: "SojournPostgres", targets: ["SojournPostgres"]),
         .library(name: "SojournRedis", targets: ["SojournRedis"]),
         .library(name: "SojournHTTP", targets: ["SojournHTTP"]),
@@ -70,6 +71,8 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "CPostgres", path: "Sources/CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
+            name: "CKafka", path: "Sources/CKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "CPipe", path: "Sources/CPipe"),
         .target(name: "DriverSupport", dependencies: ["CPipe"], swiftSettings: strict),
         .target(
@@ -82,6 +85,10 @@ let package = Package(
                 "DriverSupport", .collections, .crypto, .logging, .metrics, .nioCore, .nioPosix, .nioSSL,
                 .serviceLifecycle,
             ],
+            swiftSettings: strict),
+        .target(
+            name: "KafkaDriver",
+            dependencies: ["CKafka", "DriverSupport", .collections, .logging, .metrics, .serviceLifecycle],
             swiftSettings: strict),
         .target(
             name: "Sojourn",
@@ -188,6 +195,17 @@ let package = Package(
                 "PostgresTestSupport", "RedisDriver", "RedisTestSupport", .logging, .nioCore, .nioPosix,
                 .serviceLifecycle,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KafkaDriverTests",
+            dependencies: [
+                "CKafka", "KafkaDriver", "KafkaTestSupport", .logging, .metrics, .coreMetrics, .serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "MockKafka", dependencies: ["CKafka"], path: "Tests/MockKafka", swiftSettings: strict),
+        .target(
+            name: "KafkaTestSupport", dependencies: ["MockKafka"], path: "Tests/KafkaTestSupport",
             swiftSettings: strict),
         .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
         .target(name: "RedisTestSupport", path: "Tests/RedisTestSupport", swiftSettings: strict),

@@ -3,15 +3,6 @@
 
 #include <libpq-fe.h>
 #include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
-
-/* The flags are an enum in C and would need casts in Swift. */
-static inline int sojourn_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
-
-/* The C library declares it for _GNU_SOURCE only, which Swift's importer does not set everywhere. */
-extern int pthread_setname_np(pthread_t thread, const char *name);
-static inline void sojourn_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 /* libpq names the fields of an error by character macros, which Swift does not import. */
 enum {

@@ -12,12 +12,14 @@ struct Imports {
 ///
 /// A module that is missing here may not exist; an import that is missing here may not be written.
 let house: [String: Imports] = [
+    "CKafka": Imports(),
     "CPipe": Imports(),
     "CPostgres": Imports(),
     "DriverSupport": Imports(ours: ["CPipe"]),
     "PostgresDriver": Imports(ours: ["CPostgres", "DriverSupport"], outside: ["ServiceLifecycle"]),
     "RedisDriver": Imports(
         ours: ["DriverSupport"], outside: ["Crypto", "NIOCore", "NIOPosix", "NIOSSL", "ServiceLifecycle"]),
+    "KafkaDriver": Imports(ours: ["CKafka", "DriverSupport"], outside: ["ServiceLifecycle"]),
     "Sojourn": Imports(outside: ["Crypto", "ServiceLifecycle"]),
     "SojournTesting": Imports(ours: ["Sojourn"], outside: ["Testing"]),
     "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB", "GRDBSQLite"]),

@@ -135,7 +135,7 @@ extension Lane {
 
     private func start() {
         surroundings.farewell.enter()
-        let isStarted = Thread.start(settings.name) { [self] in
+        let isStarted = DriverThread.start(settings.name) { [self] in
             LaneLoop(self).run()
             surroundings.farewell.leave()
         }

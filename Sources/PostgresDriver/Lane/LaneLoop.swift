@@ -121,7 +121,7 @@ extension LaneLoop {
     /// statement's locks to its end. It is only asked, on a thread that may block: it may be gone.
     private func cancelInServer() {
         guard !flight.isEmpty, let canceller = wire?.canceller else { return }
-        _ = Thread.start("pg-cancel") { canceller.cancel() }
+        _ = DriverThread.start("pg-cancel") { canceller.cancel() }
     }
 
     /// When the connection is next given up for silence or for lack of work; does the latter where it is time.
@@ -168,7 +168,7 @@ extension LaneLoop {
         let connector = Connector(
             configuration: surroundings.configuration, pooling: surroundings.pooling, logger: surroundings.logger)
         // The connector keeps the lane until it is done; what it brings after the lane's end is closed with it.
-        let isStarted = Thread.start("pg-connect") { [lane] in lane.deliver(connector.connect()) }
+        let isStarted = DriverThread.start("pg-connect") { [lane] in lane.deliver(connector.connect()) }
         if !isStarted {
             lane.deliver(.failure(PostgresError(.unreachable, "The system has no thread left for a connection.")))
         }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKafka
+internal import DriverSupport
+internal import Foundation
+internal import Synchronization
+
+/// Where callers hand in records. They go to librdkafka on the callers' own threads, as that takes less than a microsecond
+/// and never blocks.
+final class ProducerDesk: Sendable {
+    /// What became of an attempt.
+    enum Attempt {
+        /// The record is librdkafka's, and counted.
+        case taken
+        /// There is no room for it now.
+        case full
+        /// There is no client to give it to, or no longer one; the engine knows which.
+        case notStarted
+        /// It will never be taken.
+        case refused(KafkaError)
+    }
+
+    /// What librdkafka has; addresses, as pointers cannot be shared. They are used under the lock only, and are gone before
+    /// the client is.
+    private struct Client {
+        let address: UInt
+        var topics: [String: UInt] = [:]
+    }
+
+    /// Advances when there may be room, or nothing under way any more.
+    let room = Signal()
+    /// Records that are neither delivered nor given up.
+    let underWay = Tally()
+    private let client = Mutex<Client?>(nil)
+
+    /// Opens for `client`.
+    func open(_ client: OpaquePointer) {
+        self.client.withLock { $0 = Client(address: UInt(bitPattern: client)) }
+    }
+
+    /// Closes: librdkafka gets nothing more, and its topics are given back.
+    func close() {
+        let closed = client.withLock { client in client.take() }
+        for topic in (closed?.topics ?? [:]).values { rd_kafka_topic_destroy(OpaquePointer(bitPattern: topic)) }
+        room.advance()
+    }
+
+    /// Hands a record in, with a reference to its ledger that comes back with the report.
+    func produce(_ record: KafkaRecord, _ ledger: KafkaLedger) -> Attempt {
+        let reference = Unmanaged.passRetained(ledger)
+        // Before librdkafka has it: the report may come at once.
+        ledger.add()
+        underWay.add(1)
+        let attempt: Attempt = client.withLock { client in
+            guard let address = client?.address, let pointer = OpaquePointer(bitPattern: address) else {
+                return .notStarted
+            }
+            do throws(KafkaError) {
+                let topic = try Self.topic(record.topic, pointer, &client)
+                return try Self.produce(record, pointer, topic, reference.toOpaque())
+            } catch {
+                return .refused(error)
+            }
+        }
+        if case .taken = attempt { return attempt }
+        reference.release()
+        ledger.takeBack()
+        underWay.add(-1)
+        return attempt
+    }
+
+    private static func topic(
+        _ name: String, _ pointer: OpaquePointer, _ client: inout Client?
+    ) throws(KafkaError) -> OpaquePointer {
+        if let known = client?.topics[name], let topic = OpaquePointer(bitPattern: known) { return topic }
+        guard KafkaPartition.isTopic(name) else {
+            throw KafkaError(.invalidArgument, "A topic's name has 1 to 249 bytes.")
+        }
+        guard let topic = rd_kafka_topic_new(pointer, name, nil) else {
+            throw KafkaError(.kafka, rd_kafka_last_error())
+        }
+        client?.topics[name] = UInt(bitPattern: topic)
+        return topic
+    }
+
+    private static func produce(
+        _ record: KafkaRecord, _ client: OpaquePointer, _ topic: OpaquePointer, _ opaque: UnsafeMutableRawPointer
+    ) throws(KafkaError) -> Attempt {
+        if let partition = record.partition, Int32(exactly: partition) == nil || partition < 0 {
+            throw KafkaError(.invalidArgument, "There is no partition \(partition).")
+        }
+        let headers = try headers(record.headers)
+        let failure = record.key.withBytes { key in
+            record.value.withBytes { value in
+                sojourn_kafka_produce(
+                    client, topic, record.partition.map { Int32($0) } ?? -1, key.baseAddress, key.count,
+                    value.baseAddress, value.count, milliseconds(record.timestamp), headers, opaque)
+            }
+        }
+        if failure == RD_KAFKA_RESP_ERR_NO_ERROR { return .taken }
+        if let headers { rd_kafka_headers_destroy(headers) }
+        if failure == RD_KAFKA_RESP_ERR__QUEUE_FULL { return .full }
+        throw KafkaError(fatalOf: client, .undelivered) ?? KafkaError(.undelivered, failure)
+    }
+
+    /// librdkafka's headers, nil for none.
+    private static func headers(_ headers: [KafkaHeader]) throws(KafkaError) -> OpaquePointer? {
+        guard !headers.isEmpty else { return nil }
+        guard let list = rd_kafka_headers_new(headers.count) else { throw KafkaError(.kafka, rd_kafka_last_error()) }
+        for header in headers {
+            let failure = header.value.withBytes { value in
+                rd_kafka_header_add(list, header.name, -1, value.baseAddress, value.count)
+            }
+            guard failure == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                rd_kafka_headers_destroy(list)
+                throw KafkaError(.invalidArgument, failure)
+            }
+        }
+        return list
+    }
+
+    /// Milliseconds since 1970, 0 for now.
+    private static func milliseconds(_ date: Date?) -> Int64 {
+        guard let date else { return 0 }
+        return Int64(exactly: (date.timeIntervalSince1970 * 1000).rounded()) ?? 0
+    }
+}
+
+extension [UInt8]? {
+    /// Lends the bytes: a null address for nil, another for none.
+    fileprivate func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        guard let bytes = self else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return bytes.withUnsafeBytes { buffer in
+            guard buffer.baseAddress == nil else { return body(buffer) }
+            // An empty array may have no address.
+            return withUnsafeBytes(of: UInt8(0)) { body(UnsafeRawBufferPointer(rebasing: $0[..<0])) }
+        }
+    }
+}

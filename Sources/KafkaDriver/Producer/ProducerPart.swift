@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKafka
+internal import Logging
+internal import Metrics
+
+/// Reads the reports of a producer's records.
+final class ProducerPart: ClientPart {
+    let queue: OpaquePointer
+    private let client: OpaquePointer
+    private let desk: ProducerDesk
+    private let reporter: Reporter
+
+    /// Opens the desk.
+    init(_ client: OpaquePointer, _ desk: ProducerDesk, _ reporter: Reporter) {
+        self.client = client
+        self.desk = desk
+        self.reporter = reporter
+        queue = rd_kafka_queue_get_main(client)
+        desk.open(client)
+    }
+
+    func handle(_ event: OpaquePointer, _ type: rd_kafka_event_type_t) {
+        guard type == RD_KAFKA_EVENT_DR else { return }
+        var (delivered, failed) = (0, 0)
+        while let report = rd_kafka_event_message_next(event) {
+            let failure = failure(report)
+            if failure == nil { delivered += 1 } else { failed += 1 }
+            if let opaque = report.pointee._private {
+                Unmanaged<KafkaLedger>.fromOpaque(opaque).takeRetainedValue().settle(report.pointee, failure)
+            }
+        }
+        desk.underWay.add(-delivered - failed)
+        Counter(label: "kafka.messages.delivered", dimensions: reporter.dimensions).increment(by: delivered)
+        if failed > 0 {
+            Counter(label: "kafka.messages.undelivered", dimensions: reporter.dimensions).increment(by: failed)
+        }
+    }
+
+    /// Why the record was given up, or nil.
+    private func failure(_ report: UnsafePointer<rd_kafka_message_t>) -> KafkaError? {
+        let code = report.pointee.err
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+        let isPurged = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
+        var error =
+            KafkaError(fatalOf: client, .undelivered) ?? KafkaError(isPurged ? .shutDown : .undelivered, code)
+        if rd_kafka_message_status(report) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED { error.outcome = .unknown }
+        return error
+    }
+
+    /// What fails for good fails every record, and callers hear of it by those.
+    func failed(_ error: KafkaError) {}
+
+    /// Events are freed by now, and there is room for as many records as they told of.
+    func turn() {
+        desk.room.advance()
+    }
+
+    func beginClosing() {
+        desk.close()
+    }
+
+    var isDone: Bool { desk.underWay.value == 0 }
+
+    func end(isLate: Bool) {
+        rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        // The purge waits until every record has its report: they are all in the queue.
+        while desk.underWay.value > 0, let event = rd_kafka_queue_poll(queue, Self.purgeTimeout) {
+            handle(event, rd_kafka_event_type(event))
+            rd_kafka_event_destroy(event)
+        }
+        rd_kafka_queue_destroy(queue)
+        desk.room.advance()
+    }
+
+    /// How long a report may stay away after the purge, in milliseconds.
+    private static let purgeTimeout: Int32 = 1000
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import Testing
+
+/// Brokers of one test alone: a `MockKafka` that runs beside the tests.
+///
+/// It is not Kafka: it keeps about 5 MiB a partition, finds no offsets by time, makes topics by itself but not by order, moves no
+/// leaders, and waits for a member that has left its group until the session is over.
+package final class MockCluster: Sendable {
+    /// Addresses of all brokers. They have the numbers 1, 2, 3, ….
+    package let brokers: [String]
+    private let process: Process
+    private let socket: Int32
+    /// Commands block, one after the other, and not one of Swift's own threads.
+    private let line = DispatchQueue(label: "MockKafka")
+
+    /// Lends a running cluster and puts it away.
+    ///
+    /// - Parameters:
+    ///   - brokers: How many.
+    ///   - topics: Names and numbers of partitions.
+    package static func run(
+        brokers: Int = 3, topics: [String: Int] = ["orders": 9], _ body: (MockCluster) async throws -> Void
+    ) async throws {
+        let cluster = try await withCheckedThrowingContinuation { continuation in
+            // A thread, as starting it blocks; so does its end.
+            Thread.detachNewThread {
+                continuation.resume(with: Result { try MockCluster(brokers: brokers, topics: topics) })
+            }
+        }
+        do { try await body(cluster) } catch {
+            await cluster.putAway()
+            throw error
+        }
+        await cluster.putAway()
+    }
+
+    private init(brokers: Int, topics: [String: Int]) throws {
+        var ends: [Int32] = [-1, -1]
+        // Nobody else inherits our end, so that the cluster sees its input end with us, whatever way we end.
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        try #require(socketpair(AF_UNIX, kind, 0, &ends) == 0, "no socket")
+        let theirs = FileHandle(fileDescriptor: ends[1], closeOnDealloc: false)
+        defer { close(ends[1]) }
+        socket = ends[0]
+        process = Process()
+        // It is built beside the tests.
+        process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+            .appending(path: "MockKafka")
+        process.arguments = ["\(brokers)"] + topics.map { "\($0)=\($1)" }
+        process.standardInput = theirs
+        process.standardOutput = theirs
+        try process.run()
+        let addresses = Self.line(from: socket)
+        self.brokers = addresses.split(separator: ",").map { String($0) }
+        try #require(self.brokers.count == brokers, "the brokers' addresses: \(addresses)")
+    }
+
+    private func putAway() async {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [self] in
+                close(socket)
+                process.waitUntilExit()
+                continuation.resume()
+            }
+        }
+    }
+
+    /// Breaks the connections of a broker and takes no more.
+    package func takeDown(_ broker: Int) async throws { try await tell("down", "\(broker)") }
+
+    /// Takes connections again.
+    package func bringUp(_ broker: Int) async throws { try await tell("up", "\(broker)") }
+
+    /// Makes a broker the leader of a partition.
+    package func move(_ topic: String, _ partition: Int, to broker: Int) async throws {
+        try await tell("leader", topic, "\(partition)", "\(broker)")
+    }
+
+    /// Makes a broker the coordinator of a group.
+    package func coordinate(_ group: String, by broker: Int) async throws {
+        try await tell("coordinator", group, "\(broker)")
+    }
+
+    /// Lets a broker take its time for each answer.
+    package func delay(_ broker: Int, milliseconds: Int) async throws {
+        try await tell("rtt", "\(broker)", "\(milliseconds)")
+    }
+
+    /// Answers the next requests of a kind with errors.
+    package func fail(_ request: Request, with codes: Int...) async throws {
+        try await tell(["errors", "\(request.rawValue)"] + codes.map { "\($0)" })
+    }
+
+    /// Kinds of requests, by Kafka's numbers.
+    package enum Request: Int {
+        case produce = 0
+        case fetch = 1
+        case offsetCommit = 8
+        case joinGroup = 11
+        case heartbeat = 12
+        case initProducerID = 22
+    }
+
+    private func tell(_ words: String...) async throws { try await tell(words) }
+
+    private func tell(_ words: [String]) async throws {
+        let answer: String = await withCheckedContinuation { continuation in
+            line.async { [socket] in
+                let command = Array((words.joined(separator: " ") + "\n").utf8)
+                _ = send(socket, command, command.count, Int32(MSG_NOSIGNAL))
+                continuation.resume(returning: Self.line(from: socket))
+            }
+        }
+        try #require(answer == "ok", "\(words.joined(separator: " ")): \(answer)")
+    }
+
+    /// Blocks until a line has come, or the other end is gone.
+    private static func line(from socket: Int32) -> String {
+        var bytes: [UInt8] = []
+        var byte: UInt8 = 0
+        while read(socket, &byte, 1) == 1, byte != UInt8(ascii: "\n") { bytes.append(byte) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
