@@ -46,6 +46,7 @@ let package = Package(
         .library(name: "KafkaDriver", targets: ["KafkaDriver"]),
         .library(name: "SojournPostgres", targets: ["SojournPostgres"]),
         .library(name: "SojournRedis", targets: ["SojournRedis"]),
+        .library(name: "SojournKafka", targets: ["SojournKafka"]),
         .library(name: "SojournHTTP", targets: ["SojournHTTP"]),
         .library(name: "SojournServer", targets: ["SojournServer"]),
         .library(name: "SojournTesting", targets: ["SojournTesting"]),
@@ -113,6 +114,9 @@ let package = Package(
             resources: [.embedInCode("Scripts")],
             swiftSettings: strict),
         .target(
+            name: "SojournKafka", dependencies: ["KafkaDriver", "Sojourn", .logging, .serviceLifecycle],
+            swiftSettings: strict),
+        .target(
             name: "SojournHTTP",
             dependencies: [
                 "Sojourn", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .metrics, .nioCore, .tracing,
@@ -121,8 +125,8 @@ let package = Package(
         .target(
             name: "SojournServer",
             dependencies: [
-                "PostgresDriver", "RedisDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournRedis",
-                "SojournSQLite", .configuration,
+                "KafkaDriver", "PostgresDriver", "RedisDriver", "Sojourn", "SojournHTTP", "SojournKafka",
+                "SojournPostgres", "SojournRedis", "SojournSQLite", .configuration,
                 .coreMetrics, .hummingbird, .hummingbirdCore,
                 .hummingbirdTLS, .logging, .metrics, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .swiftCSV,
                 .unixSignals,
@@ -155,8 +159,8 @@ let package = Package(
         .testTarget(
             name: "SojournPostgresTests",
             dependencies: [
-                "PostgresDriver", "PostgresTestSupport", "RedisDriver", "Sojourn", "SojournPostgres", "SojournTesting",
-                "StoreWorker", "TierTestSupport", .logging,
+                "KafkaDriver", "KafkaTestSupport", "PostgresDriver", "PostgresTestSupport", "RedisDriver", "Sojourn",
+                "SojournKafka", "SojournPostgres", "SojournTesting", "StoreWorker", "TierTestSupport", .logging,
             ],
             swiftSettings: strict),
         .testTarget(

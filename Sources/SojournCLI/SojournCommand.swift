@@ -30,6 +30,9 @@ struct SojournCommand: AsyncParsableCommand {
                     SeedCommand.self,
                 ]),
             CommandGroup(
+                name: "Pipeline (Kafka into PostgreSQL)",
+                subcommands: [ProduceCommand.self, ConsumeCommand.self, DeadLettersCommand.self]),
+            CommandGroup(
                 name: "Maintenance",
                 subcommands: [
                     CheckCommand.self, CleanupCommand.self, PartitionsCommand.self, AdoptCommand.self,

@@ -25,6 +25,7 @@ let house: [String: Imports] = [
     "SojournSQLite": Imports(ours: ["Sojourn"], outside: ["GRDB", "GRDBSQLite"]),
     "SojournPostgres": Imports(ours: ["Sojourn", "PostgresDriver"]),
     "SojournRedis": Imports(ours: ["Sojourn", "RedisDriver"]),
+    "SojournKafka": Imports(ours: ["KafkaDriver", "Sojourn"], outside: ["ServiceLifecycle"]),
     "SojournHTTP": Imports(
         ours: ["Sojourn"],
         outside: [
@@ -33,8 +34,8 @@ let house: [String: Imports] = [
         ]),
     "SojournServer": Imports(
         ours: [
-            "PostgresDriver", "RedisDriver", "Sojourn", "SojournHTTP", "SojournPostgres", "SojournRedis",
-            "SojournSQLite",
+            "KafkaDriver", "PostgresDriver", "RedisDriver", "Sojourn", "SojournHTTP", "SojournKafka", "SojournPostgres",
+            "SojournRedis", "SojournSQLite",
         ],
         outside: [
             "AsyncHTTPClient", "Configuration", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "NIOCore",

@@ -35,10 +35,7 @@ public struct Server: Sendable {
         try settings.requireServiceKey()
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
-        let format = settings.logFormat ?? .automatic
-        LoggingSystem.bootstrap { [level = settings.logLevel] label in
-            LineLogHandler(label: label, level: level, format: format)
-        }
+        let format = settings.beginLogging()
         let logger = Logger(label: "sojourn")
         for warning in settings.warnings { logger.warning("\(warning)") }
 
@@ -140,5 +137,15 @@ public struct Server: Sendable {
                 "TLS_CERT and TLS_KEY must be PEM files that belong together: \(files.certificate) and \(files.key) "
                     + "cannot be used.", field: "TLS_CERT", underlying: error)
         }
+    }
+}
+
+extension Settings {
+    /// Sets up the process's logs, once in a process; how lines look.
+    @discardableResult
+    func beginLogging() -> LogFormat {
+        let format = logFormat ?? .automatic
+        LoggingSystem.bootstrap { [logLevel] label in LineLogHandler(label: label, level: logLevel, format: format) }
+        return format
     }
 }

@@ -26,6 +26,7 @@ extension Settings {
         readSessions(&reader)
         readPartitions(&reader)
         retailLocale = reader.read("RETAIL_LOCALE", .word, default: retailLocale)
+        kafka.read(&reader)
         readLimits(&reader)
     }
 

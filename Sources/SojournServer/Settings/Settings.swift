@@ -52,6 +52,8 @@ public struct Settings: Sendable {
     public var partitions = PartitionPolicy()
     /// The language of users' age groups (`RETAIL_LOCALE`).
     public var retailLocale = RetailLocale.ko
+    /// Where Kafka is, and what of it is ours (`KAFKA_*`).
+    public var kafka = KafkaSettings()
     /// Bytes of a request's body (`BODY_MAX`).
     public var bodyBytesMax = 1_048_576
     /// How much one call may bring or take (`METADATA_MAX`, `BATCH_MAX`, `ITEMS_PER_SESSION_MAX`, `TURN_TEXT_MAX`,

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import Sojourn
+internal import SojournServer
+
+/// `sojourn dead-letters`.
+struct DeadLettersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dead-letters",
+        abstract: "Messages from Kafka that could not be written: look, try again, give up.",
+        subcommands: [List.self, Show.self, Retry.self, Drop.self], defaultSubcommand: List.self)
+
+    /// `sojourn dead-letters list`.
+    struct List: OperatorCommand {
+        static let configuration = CommandConfiguration(abstract: "List dead letters, the latest first.")
+
+        @Option(help: "open, retried, dropped, or all.")
+        var state = "open"
+
+        @Option(help: "How many at the most, up to 500.")
+        var limit = 50
+
+        @Option(help: "Go on where the last page ended.")
+        var cursor: String?
+
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
+
+        func validate() throws {
+            guard state == "all" || DeadLetter.State(rawValue: state) != nil else {
+                throw ValidationError("--state is open, retried, dropped or all.")
+            }
+            guard (1...500).contains(limit) else { throw ValidationError("--limit is a number from 1 to 500.") }
+        }
+
+        func work() async throws {
+            let after = try cursor.map { text in
+                guard let cursor = PageCursor(text) else { throw ValidationError("--cursor is none of ours.") }
+                return cursor
+            }
+            let page = try await store.openPipeline().letters.deadLetters(
+                PageRequest(limit: limit, after: after), state: DeadLetter.State(rawValue: state))
+            guard !output.json else {
+                return Terminal.say(
+                    JSONValue.object([
+                        "items": .array(page.items.map(\.json)), "next": .text(page.next?.text),
+                    ]).text)
+            }
+            var table = Table("#letter", "state", "partition", "#offset", "found", "reason")
+            table.rows = page.items.map { letter in
+                [
+                    "\(letter.id)", letter.state.rawValue, "\(letter.partition)", "\(letter.message.offset)",
+                    letter.createdAt.shown, letter.reason.escapingControls(),
+                ]
+            }
+            Terminal.say(table.text)
+            if let next = page.next { Terminal.remark("More: --cursor \(next.text)\n") }
+        }
+    }
+
+    /// `sojourn dead-letters show`.
+    struct Show: OperatorCommand {
+        static let configuration = CommandConfiguration(abstract: "Show a dead letter as JSON.")
+
+        @Argument(help: "Its number.")
+        var letter: Int64
+
+        @OptionGroup var store: StoreOptions
+
+        func work() async throws {
+            guard let found = try await store.openPipeline().letters.deadLetter(letter) else { throw missing(letter) }
+            Terminal.say(found.json.text)
+        }
+    }
+
+    /// `sojourn dead-letters retry`.
+    struct Retry: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Try to write dead letters once more.",
+            discussion: "A letter that cannot be written stays open; the others are written all the same.")
+
+        @OptionGroup var chosen: Chosen
+        @OptionGroup var store: StoreOptions
+
+        func work() async throws {
+            try await chosen.settle(store, "written") { try await $0.retryDeadLetter($1) }
+        }
+    }
+
+    /// `sojourn dead-letters drop`.
+    struct Drop: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give dead letters up.", discussion: "They are kept, and listed with --state dropped.")
+
+        @OptionGroup var chosen: Chosen
+        @OptionGroup var store: StoreOptions
+
+        func work() async throws {
+            try await chosen.settle(store, "dropped") { try await $0.dropDeadLetter($1) }
+        }
+    }
+
+    /// Which letters something is done about.
+    struct Chosen: ParsableArguments {
+        @Argument(help: "Their numbers.")
+        var letters: [Int64] = []
+
+        @Flag(help: "All that are open.")
+        var all = false
+
+        func validate() throws {
+            guard letters.isEmpty == all else { throw ValidationError("Name letters, or say --all.") }
+        }
+
+        /// Does something about each, and tells how often that went well; exits with 2 where it did not for some.
+        func settle(
+            _ store: StoreOptions, _ done: String, _ body: (any DeadLetterStore, Int64) async throws -> DeadLetter?
+        ) async throws {
+            let store = try await store.openPipeline().letters
+            var (count, failures) = (0, 0)
+            func settle(_ letter: Int64) async throws {
+                do {
+                    guard try await body(store, letter) != nil else { throw missing(letter) }
+                    count += 1
+                } catch let error as SojournError where !error.isPassing {
+                    failures += 1
+                    Terminal.complain("letter \(letter): \(error)")
+                }
+            }
+            for letter in letters { try await settle(letter) }
+            var after: PageCursor?
+            while all {
+                let page = try await store.deadLetters(PageRequest(limit: 500, after: after), state: .open)
+                for letter in page.items { try await settle(letter.id) }
+                guard let next = page.next else { break }
+                after = next
+            }
+            Terminal.say("\(count.grouped) \(done).")
+            if failures > 0 { throw ExitCode(2) }
+        }
+    }
+
+    private static func missing(_ letter: Int64) -> SojournError {
+        SojournError(.invalidInput, "There is no such dead letter.", field: "\(letter)")
+    }
+}
+
+extension StoreOptions {
+    /// The stream into the database that the settings name.
+    fileprivate func openPipeline() async throws -> OpenPipeline { try await OpenPipeline(try await settings()) }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import KafkaDriver
+public import Logging
+public import ServiceLifecycle
+public import Sojourn
+
+/// One consumer of the group that writes orders into the database (K2). How far the group is stands in the database, beside
+/// the rows; Kafka is told of it for those who watch there. Any number of them may run, here and elsewhere, and any of them
+/// may die at any moment: nothing is lost or written twice.
+public final class OrderConsumer: Service {
+    private let consumer: KafkaConsumer
+    private let stream: OrderStream
+    private let store: any StreamStore
+    private let writer: PipelineWriter
+    private let logger: Logger
+
+    /// A consumer of `stream` that writes into `store`.
+    ///
+    /// - Parameter messagesMax: the most messages that are read at once, and so written in one transaction.
+    public init(
+        _ stream: OrderStream, into store: any StreamStore, messagesMax: Int = 2000, logger: Logger
+    ) {
+        var settings = KafkaConsumer.Settings(group: stream.group, topics: [stream.topic])
+        settings.messagesMax = messagesMax
+        settings.sessionTimeout = stream.sessionTimeout
+        consumer = KafkaConsumer(stream.kafka, settings, logger: logger)
+        writer = PipelineWriter(store, logger: logger)
+        self.stream = stream
+        self.store = store
+        self.logger = logger
+    }
+
+    /// Reads and writes until the service group's graceful shutdown, or until the task is cancelled; leaves the group then.
+    ///
+    /// - Throws: What will not pass by itself: `KafkaError`, or `SojournError` of the store.
+    public func run() async throws {
+        do {
+            try await withGracefulShutdownHandler {
+                try await consume()
+            } onGracefulShutdown: { [consumer] in
+                consumer.close()
+            }
+        } catch let error as KafkaError where error.code == .cancelled {
+            logger.debug("The consumer was cancelled.")
+        } catch is CancellationError {
+            logger.debug("The consumer was cancelled.")
+        } catch {
+            await consumer.shutdown()
+            throw error
+        }
+        await consumer.shutdown()
+    }
+
+    private func consume() async throws {
+        // Where the group is in the partitions that are this consumer's.
+        var places: [KafkaPartition: Int64] = [:]
+        var toldAt = ContinuousClock.now
+        while let event = try await consumer.next() {
+            switch event {
+            case .assigned(let partitions):
+                let stored = try await positions(of: partitions)
+                places.merge(stored) { $1 }
+                try await go(to: stored)
+            case .revoked(let partitions, _):
+                for partition in partitions { places[partition] = nil }
+            case .messages(let batches):
+                for (batch, outcome) in try await write(batches, from: places) {
+                    switch outcome {
+                    case .written: places[batch.partition] = batch.nextOffset
+                    case .moved(let place):
+                        places[batch.partition] = place
+                        try await go(to: [batch.partition: place])
+                    case .stale: break
+                    }
+                }
+                if toldAt + .seconds(1) < .now {
+                    toldAt = .now
+                    await tell(places)
+                }
+            }
+        }
+        await tell(places)
+    }
+
+    /// Writes batches, all at once.
+    private func write(
+        _ batches: [KafkaBatch], from places: [KafkaPartition: Int64]
+    ) async throws -> [(KafkaBatch, PipelineWriter.Outcome)] {
+        try await withThrowingTaskGroup(of: (KafkaBatch, PipelineWriter.Outcome).self) { group in
+            for batch in batches {
+                guard batch.isCurrent, let place = places[batch.partition] else { continue }
+                try check(batch, place)
+                group.addTask { [writer, stream] in
+                    let messages = batch.messages.map { message in
+                        StreamMessage(
+                            offset: message.offset, key: message.key.map(Array.init),
+                            value: message.value.map(Array.init))
+                    }
+                    return (
+                        batch,
+                        try await writer.write(
+                            messages[...], of: stream.partition(batch.partition), from: place, to: batch.nextOffset,
+                            while: { batch.isCurrent })
+                    )
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+    }
+
+    /// Holds what was read against where the group is.
+    private func check(_ batch: KafkaBatch, _ place: Int64) throws {
+        guard batch.firstOffset >= place else {
+            throw SojournError(
+                .storeDamaged,
+                """
+                \(batch.partition) begins at \(batch.firstOffset), but the group has come to \(place): was the topic made \
+                anew? `sojourn consume --rewind beginning` reads it from its beginning.
+                """)
+        }
+        if batch.firstOffset > place {
+            logger.warning(
+                "Kafka keeps these messages no more, or they are not for readers.",
+                metadata: [
+                    "partition": "\(batch.partition)", "from": "\(place)", "to": "\(batch.firstOffset)",
+                ])
+        }
+    }
+
+    /// Where the group is, however long the database takes to say.
+    private func positions(of partitions: [KafkaPartition]) async throws -> [KafkaPartition: Int64] {
+        while true {
+            do {
+                let stored = try await store.positions(of: partitions.map(stream.partition))
+                return Dictionary(uniqueKeysWithValues: partitions.map { ($0, stored[stream.partition($0)] ?? 0) })
+            } catch let error as SojournError where error.isPassing {
+                logger.warning("The stream waits for the database.", metadata: ["reason": "\(error)"])
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    /// Reads on from these places, as far as the partitions are still this consumer's.
+    private func go(to places: [KafkaPartition: Int64]) async throws {
+        try await consumer.seek(to: places.mapValues { .at($0) })
+    }
+
+    /// Tells Kafka where the group is, for those who watch there. Nothing rests on it.
+    private func tell(_ places: [KafkaPartition: Int64]) async {
+        do {
+            try await consumer.commit(places)
+        } catch {
+            logger.debug("Kafka was not told where the group is.", metadata: ["reason": "\(error)"])
+        }
+    }
+}

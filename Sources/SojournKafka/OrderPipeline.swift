@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import KafkaDriver
+public import Logging
+public import Sojourn
+
+/// The stream of orders as an operator sees it: where it stands, and where it shall go on.
+public final class OrderPipeline: Sendable {
+    private let stream: OrderStream
+    private let store: any StreamStore
+    private let admin: KafkaAdmin
+
+    /// The stream whose orders `store` keeps.
+    public init(_ stream: OrderStream, store: any StreamStore, logger: Logger) {
+        self.stream = stream
+        self.store = store
+        admin = KafkaAdmin(stream.kafka, logger: logger)
+    }
+
+    /// Closes the connection to the brokers.
+    public func shutdown() async { await admin.shutdown() }
+
+    /// Sees to it that there is a topic.
+    public func createTopic() async throws {
+        _ = try await admin.createTopic(stream.topic, partitions: stream.partitions, replicas: stream.replicas)
+    }
+
+    /// How far the group is, by partition; nothing where there is no topic.
+    public func lags() async throws -> [PartitionLag] {
+        let ends = try await admin.offsets(of: try await admin.partitions(of: stream.topic))
+        let positions = try await store.positions(of: ends.keys.map(stream.partition))
+        return ends.sorted { $0.key < $1.key }.map { partition, kept in
+            // What is not kept any more will not be read.
+            let position = max(positions[stream.partition(partition)] ?? 0, kept.lowerBound)
+            return PartitionLag(partition: partition.number, position: position, end: kept.upperBound)
+        }
+    }
+
+    /// Sets where the group goes on, in all partitions, and returns that by partition.
+    public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {
+        let kept = try await admin.offsets(of: try await admin.partitions(of: stream.topic))
+        var places: [KafkaPartition: Int64] = [:]
+        switch place {
+        case .beginning: places = kept.mapValues(\.lowerBound)
+        case .end: places = kept.mapValues(\.upperBound)
+        case .offset(let offset):
+            places = kept.mapValues { min(max(offset, $0.lowerBound), $0.upperBound) }
+        case .time(let time):
+            for (partition, offset) in try await admin.offsets(of: Array(kept.keys), since: time) {
+                guard let range = kept[partition] else { continue }
+                if case .at(let number) = offset {
+                    places[partition] = number
+                } else {
+                    places[partition] = range.upperBound
+                }
+            }
+        }
+        let positions = places.map { (stream.partition($0.key), $0.value) }
+        try await store.rewind(to: Dictionary(uniqueKeysWithValues: positions))
+        return Dictionary(uniqueKeysWithValues: places.map { ($0.key.number, $0.value) })
+    }
+}

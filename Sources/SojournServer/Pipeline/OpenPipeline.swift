@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import ServiceLifecycle
+public import Sojourn
+internal import SojournKafka
+internal import SojournPostgres
+internal import Synchronization
+internal import UnixSignals
+
+/// The stream of orders from Kafka into the database that the settings name (K1 to K3), for the commands beside the server.
+public struct OpenPipeline: Sendable {
+    private let store: PostgresStore
+    private let settings: KafkaSettings
+    private let logger = Logger(label: "sojourn.pipeline")
+
+    /// Opens the database; Kafka is asked where it is needed.
+    ///
+    /// - Throws: `SojournError` with code `notAvailable` but on PostgreSQL; what the store throws on opening.
+    public init(_ settings: Settings) async throws {
+        guard case .postgres(let database) = settings.database else {
+            throw SojournError(.notAvailable, "The pipeline writes into PostgreSQL: name it in DATABASE_URL.")
+        }
+        store = try await database.open(for: .using)
+        self.settings = settings.kafka
+        settings.beginLogging()
+    }
+
+    /// The messages that could not be written.
+    public var letters: any DeadLetterStore { store }
+
+    /// Closes the database.
+    public func close() { store.close() }
+
+    private func stream() throws -> OrderStream {
+        guard !settings.brokers.isEmpty else {
+            throw SojournError(.invalidInput, "Expected Kafka's brokers, as in host:9092.", field: "KAFKA_BROKERS")
+        }
+        var stream = OrderStream(settings.configuration)
+        stream.topic = settings.topic
+        stream.group = settings.group
+        return stream
+    }
+
+    private func watching<Value>(_ body: (OrderPipeline) async throws -> Value) async throws -> Value {
+        let pipeline = OrderPipeline(try stream(), store: store, logger: logger)
+        do {
+            let value = try await body(pipeline)
+            await pipeline.shutdown()
+            return value
+        } catch {
+            await pipeline.shutdown()
+            throw error
+        }
+    }
+
+    /// How far the group is, by partition; nothing where there is no topic.
+    public func lags() async throws -> [PartitionLag] { try await watching { try await $0.lags() } }
+
+    /// Sets where the group goes on, in all partitions, and returns that by partition.
+    public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {
+        try await watching { try await $0.rewind(to: place) }
+    }
+
+    /// Makes orders of random users for random products until `count` are delivered, or until SIGTERM or SIGINT, and returns
+    /// how many were.
+    ///
+    /// - Parameter rate: orders a second; nil for as many as the brokers take.
+    /// - Parameter progress: told how many orders were handed over.
+    public func produce(
+        _ count: Int?, rate: Int?, progress: @escaping @Sendable (Int) -> Void
+    ) async throws -> Int {
+        let stream = try stream()
+        try await watching { try await $0.createTopic() }
+        let producing = Producing { [store, logger] in
+            try await OrderProducer(stream, logger: logger).produce(
+                count, rate: rate,
+                pick: {
+                    async let users = store.users(PageRequest(limit: 1000))
+                    async let products = store.products(PageRequest(limit: 1000))
+                    return (try await users.items.filter { $0.name != nil }, try await products.items)
+                }, progress: progress)
+        }
+        try await run([.init(service: producing, successTerminationBehavior: .gracefullyShutdownGroup)])
+        return producing.delivered
+    }
+
+    /// Writes orders into the database by so many consumers, until SIGTERM or SIGINT, or until nothing is left.
+    ///
+    /// - Parameter isFinite: whether to end once the group has come to the end of every partition.
+    /// - Parameter progress: told, every half second, how many messages are still to be written.
+    public func consume(
+        workers: Int, isFinite: Bool, progress: @escaping @Sendable (Int) -> Void
+    ) async throws {
+        let stream = try stream()
+        try await watching { pipeline in
+            try await pipeline.createTopic()
+            let watch = LagWatch(pipeline: pipeline, isFinite: isFinite, progress: progress)
+            let consumers = (0..<workers).map { number in
+                var logger = logger
+                logger[metadataKey: "worker"] = "\(number)"
+                return OrderConsumer(stream, into: store, logger: logger)
+            }
+            try await run(
+                consumers.map { .init(service: $0) }
+                    + [
+                        .init(service: DeadLetterAnnouncer(stream, store: store, logger: logger)),
+                        .init(service: watch, successTerminationBehavior: .gracefullyShutdownGroup),
+                    ])
+        }
+    }
+
+    private func run(_ services: [ServiceGroupConfiguration.ServiceConfiguration]) async throws {
+        let group = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        try await ServiceGroup(configuration: group).run()
+    }
+}
+
+/// What a producer delivered, as a service: it stops handing over at the group's graceful shutdown.
+private final class Producing: Service {
+    private let body: @Sendable () async throws -> Int
+    private let count = Atomic(0)
+
+    var delivered: Int { count.load(ordering: .relaxed) }
+
+    init(_ body: @escaping @Sendable () async throws -> Int) {
+        self.body = body
+    }
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { [self] in
+            count.store(try await body(), ordering: .relaxed)
+        }
+    }
+}
+
+/// Looks how much is left.
+private struct LagWatch: Service {
+    let pipeline: OrderPipeline
+    let isFinite: Bool
+    let progress: @Sendable (Int) -> Void
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                if let lag = try? await pipeline.lags().reduce(0, { $0 + $1.lag }) {
+                    progress(Int(lag))
+                    if isFinite, lag == 0 { return }
+                }
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Orders through Kafka into PostgreSQL, by the commands, over the mock cluster of librdkafka in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+import uuid
+
+from sojourn import BINARY
+from test_postgres import URL, sql
+
+MOCK = BINARY.parent / "MockKafka"
+
+
+class Cluster:
+    """Three brokers with the topic of orders, until the end."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [MOCK, "3", "orders=9", "orders.dead-letters=1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.brokers = self.process.stdout.readline().strip()
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+
+@unittest.skipUnless(URL, "needs PostgreSQL: run by script/test")
+class PipelineTest(unittest.TestCase):
+    def setUp(self):
+        name = "e2e_" + uuid.uuid4().hex
+        sql(URL, f"CREATE DATABASE {name}")
+        self.database = URL.rsplit("/", 1)[0] + "/" + name
+        self.cluster = self.enterContext(Cluster())
+        self.environment = {
+            **os.environ, "DATABASE_URL": self.database, "KAFKA_BROKERS": self.cluster.brokers, "LOG_LEVEL": "error"}
+
+    def command(self, *words, code=0):
+        done = subprocess.run(
+            [BINARY, *words], env=self.environment, capture_output=True, text=True, timeout=240, check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def count(self, what):
+        return int(sql(self.database, f"SELECT count(*) FROM sojourn.{what}"))
+
+    def test_every_order_is_written_once_though_consumers_are_killed(self):
+        self.command("seed", "--users", "30", "--products", "20")
+        made = json.loads(self.command("produce", "orders", "--count", "3000", "--json").stdout)
+        self.assertEqual(made, {"delivered": 3000})
+        gone = sql(self.database, "SELECT min(user_id) FROM sojourn.users").strip()
+        row = sql(self.database, f"DELETE FROM sojourn.users WHERE user_id = '{gone}' RETURNING name").splitlines()[0]
+
+        for _ in range(2):
+            consumer = subprocess.Popen(
+                [BINARY, "consume", "--workers", "2"], env=self.environment, stderr=subprocess.DEVNULL)
+            before = self.count("orders")
+            while self.count("orders") == before and self.count("orders") < 2000:
+                time.sleep(0.05)
+            consumer.send_signal(signal.SIGKILL)
+            consumer.wait()
+        done = self.command("consume", "--workers", "3", "--exit-when-caught-up")
+        self.assertIn("messages", done.stderr)
+
+        letters = json.loads(self.command("dead-letters", "list", "--limit", "500", "--json").stdout)["items"]
+        self.assertEqual(self.count("orders") + len(letters), 3000)
+        self.assertGreater(len(letters), 0)
+        self.assertTrue(all(letter["reason"].startswith("user_id:") and letter["key"] == gone for letter in letters))
+        self.assertIn("user_id", self.command("dead-letters").stdout)
+        shown = json.loads(self.command("dead-letters", "show", str(letters[0]["letter_id"])).stdout)
+        self.assertEqual(json.loads(shown["value"])["user_id"], gone)
+
+        first = str(letters[0]["letter_id"])
+        self.assertIn("user_id", self.command("dead-letters", "retry", first, code=2).stderr)
+        self.assertIn("1 dropped", self.command("dead-letters", "drop", first).stdout)
+        sql(self.database, f"INSERT INTO sojourn.users (user_id, name) VALUES ('{gone}', '{row}')")
+        self.assertIn("written", self.command("dead-letters", "retry", "--all").stdout)
+        self.assertEqual(self.count("orders"), 2999)
+
+        # Read again from the beginning: all is there but what was dropped.
+        self.command("consume", "--workers", "2", "--exit-when-caught-up", "--rewind", "beginning")
+        self.assertEqual(self.count("orders"), 3000)
+        places = sql(self.database, "SELECT sum(next_offset) FROM sojourn.pipeline_positions")
+        self.assertEqual(int(places), 3000)
+
+    def test_what_is_missing_is_named(self):
+        self.command("init")
+        self.environment["KAFKA_BROKERS"] = ""
+        self.assertIn("KAFKA_BROKERS", self.command("consume", code=1).stderr)
+        self.environment["KAFKA_BROKERS"] = "nowhere"
+        self.assertIn("host:port", self.command("consume", code=1).stderr)
+        self.environment["KAFKA_BROKERS"] = self.cluster.brokers
+        self.assertIn("sojourn seed", self.command("produce", "orders", "--count", "1", code=1).stderr)
+        self.environment["DATABASE_URL"] = "sqlite:/nowhere/x.db"
+        self.assertIn("PostgreSQL", self.command("consume", code=1).stderr)
+        self.command("consume", "--workers", "0", code=64)
+        self.command("consume", "--rewind", "yesterday", code=64)
+
+
+if __name__ == "__main__":
+    unittest.main()
