@@ -40,7 +40,7 @@ package final class MockCluster: Sendable {
         var ends: [Int32] = [-1, -1]
         // Nobody else inherits our end, so that the cluster sees its input end with us, whatever way we end.
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-        try #require(socketpair(AF_UNIX, kind, 0, &ends) == 0, "no socket")
+        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw StartFailure(said: "no socket: \(errno)") }
         let theirs = FileHandle(fileDescriptor: ends[1], closeOnDealloc: false)
         defer { close(ends[1]) }
         socket = ends[0]
@@ -54,7 +54,7 @@ package final class MockCluster: Sendable {
         try process.run()
         let addresses = Self.line(from: socket)
         self.brokers = addresses.split(separator: ",").map { String($0) }
-        try #require(self.brokers.count == brokers, "the brokers' addresses: \(addresses)")
+        guard self.brokers.count == brokers else { throw StartFailure(said: addresses) }
     }
 
     private func putAway() async {
@@ -120,7 +120,18 @@ package final class MockCluster: Sendable {
     private static func line(from socket: Int32) -> String {
         var bytes: [UInt8] = []
         var byte: UInt8 = 0
-        while read(socket, &byte, 1) == 1, byte != UInt8(ascii: "\n") { bytes.append(byte) }
+        while true {
+            let count = read(socket, &byte, 1)
+            if count < 0, errno == EINTR { continue }
+            guard count == 1, byte != UInt8(ascii: "\n") else { break }
+            bytes.append(byte)
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
+}
+
+/// A cluster that did not say where its brokers are.
+struct StartFailure: Error {
+    /// What it said instead.
+    let said: String
 }
