@@ -10,7 +10,7 @@ internal import Testing
 package final class MockCluster: Sendable {
     /// Addresses of all brokers. They have the numbers 1, 2, 3, ….
     package let brokers: [String]
-    private let process: Process
+    private let process: pid_t
     private let socket: Int32
     /// Commands block, one after the other, and not one of Swift's own threads.
     private let line = DispatchQueue(label: "MockKafka")
@@ -40,28 +40,39 @@ package final class MockCluster: Sendable {
         var ends: [Int32] = [-1, -1]
         // Nobody else inherits our end, so that the cluster sees its input end with us, whatever way we end.
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-        try #require(socketpair(AF_UNIX, kind, 0, &ends) == 0, "no socket")
-        let theirs = FileHandle(fileDescriptor: ends[1], closeOnDealloc: false)
+        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw StartFailure(said: "no socket: \(errno)") }
         defer { close(ends[1]) }
         socket = ends[0]
-        process = Process()
+        // Not by Foundation's `Process`, which has crashed where many were started at once.
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 0)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        // Sockets of other tests, which would not be closed for their peers as long as the program lived.
+        for descriptor in 3..<1024 as Range<Int32> { posix_spawn_file_actions_addclose(&actions, descriptor) }
         // It is built beside the tests.
-        process.executableURL = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-            .appending(path: "MockKafka")
-        process.arguments = ["\(brokers)"] + topics.map { "\($0)=\($1)" }
-        process.standardInput = theirs
-        process.standardOutput = theirs
-        try process.run()
+        let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "MockKafka")
+            .path
+        let words = [program, "\(brokers)"] + topics.map { "\($0)=\($1)" }
+        var arguments = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var started: pid_t = 0
+        guard posix_spawn(&started, program, &actions, nil, &arguments, environ) == 0 else {
+            close(socket)
+            throw StartFailure(said: "\(program) cannot be started")
+        }
+        process = started
         let addresses = Self.line(from: socket)
         self.brokers = addresses.split(separator: ",").map { String($0) }
-        try #require(self.brokers.count == brokers, "the brokers' addresses: \(addresses)")
+        guard self.brokers.count == brokers else { throw StartFailure(said: addresses) }
     }
 
     private func putAway() async {
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { [self] in
                 close(socket)
-                process.waitUntilExit()
+                while waitpid(process, nil, 0) < 0, errno == EINTR {}
                 continuation.resume()
             }
         }
@@ -120,7 +131,18 @@ package final class MockCluster: Sendable {
     private static func line(from socket: Int32) -> String {
         var bytes: [UInt8] = []
         var byte: UInt8 = 0
-        while read(socket, &byte, 1) == 1, byte != UInt8(ascii: "\n") { bytes.append(byte) }
+        while true {
+            let count = read(socket, &byte, 1)
+            if count < 0, errno == EINTR { continue }
+            guard count == 1, byte != UInt8(ascii: "\n") else { break }
+            bytes.append(byte)
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
+}
+
+/// A cluster that did not say where its brokers are.
+struct StartFailure: Error {
+    /// What it said instead.
+    let said: String
 }
