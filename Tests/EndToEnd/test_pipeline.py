@@ -61,6 +61,8 @@ class PipelineTest(unittest.TestCase):
         gone = sql(self.database, "SELECT min(user_id) FROM sojourn.users").strip()
         row = sql(self.database, f"DELETE FROM sojourn.users WHERE user_id = '{gone}' RETURNING name").splitlines()[0]
 
+        stats = json.loads(self.command("stats", "--json").stdout)["pipeline"]
+        self.assertEqual(sum(one["lag"] for one in stats["partitions"]), 3000)
         for _ in range(2):
             consumer = subprocess.Popen(
                 [BINARY, "consume", "--workers", "2"], env=self.environment, stderr=subprocess.DEVNULL)
@@ -77,6 +79,10 @@ class PipelineTest(unittest.TestCase):
         self.assertGreater(len(letters), 0)
         self.assertTrue(all(letter["reason"].startswith("user_id:") and letter["key"] == gone for letter in letters))
         self.assertIn("user_id", self.command("dead-letters").stdout)
+        stats = json.loads(self.command("stats", "--json").stdout)["pipeline"]
+        self.assertEqual((len(stats["partitions"]), stats["open_dead_letters"]), (9, len(letters)))
+        self.assertTrue(all(one["lag"] == 0 for one in stats["partitions"]))
+        self.assertIn("open dead letters", self.command("stats").stdout)
         shown = json.loads(self.command("dead-letters", "show", str(letters[0]["letter_id"])).stdout)
         self.assertEqual(json.loads(shown["value"])["user_id"], gone)
 

@@ -7,18 +7,21 @@ internal import SojournServer
 /// `sojourn stats`.
 struct StatsCommand: OperatorCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stats", abstract: "Count sessions and what they hold, now.")
+        commandName: "stats", abstract: "Count sessions and what they hold, now.",
+        discussion: "With KAFKA_BROKERS on PostgreSQL also how far the pipeline is, and its dead letters.")
 
     @OptionGroup var store: StoreOptions
     @OptionGroup var output: OutputOptions
 
     func work() async throws {
-        let statistics = try await store.open().sessions.statistics()
+        let settings = try await store.settings()
+        let statistics = try await OpenStore(settings, for: .using).sessions.statistics()
+        let pipeline = try await PipelineState(settings)
         let byType = SessionType.allCases.compactMap { type in
             statistics.activeByType[type].map { (type.rawValue, $0) }
         }
         guard !output.json else {
-            let counts: [String: JSONValue] = [
+            var counts: [String: JSONValue] = [
                 "active_sessions": .count(statistics.active), "ended_sessions": .count(statistics.ended),
                 "expired_sessions": .count(statistics.expired), "total_sessions": .count(statistics.total),
                 "total_items": .count(statistics.items), "created_last_hour": .count(statistics.createdLastHour),
@@ -26,6 +29,7 @@ struct StatsCommand: OperatorCommand {
                 "active_by_type": .object(Dictionary(uniqueKeysWithValues: byType.map { ($0, .count($1)) })),
                 "timestamp": .time(statistics.at),
             ]
+            counts["pipeline"] = pipeline?.json
             return Terminal.say(JSONValue.object(counts).text)
         }
         var table = Table("sessions", "#count", "#share")
@@ -42,6 +46,42 @@ struct StatsCommand: OperatorCommand {
         table.rows.append(["created in the last day", statistics.createdLastDay.grouped, ""])
         table.rows.append(["items held", statistics.items.grouped, ""])
         Terminal.say(table.text)
+        if let pipeline { Terminal.say("\n" + pipeline.text) }
         Terminal.say("\nat \(statistics.at.shown) UTC")
+    }
+}
+
+/// How far the pipeline is.
+private struct PipelineState {
+    private let lags: [PartitionLag]
+    private let openLetters: Int
+
+    /// Asks Kafka and the database; nil where there is no pipeline.
+    init?(_ settings: Settings) async throws {
+        guard settings.hasPipeline else { return nil }
+        let pipeline = try await OpenPipeline(settings)
+        lags = try await pipeline.lags()
+        openLetters = try await pipeline.letters.openDeadLetters()
+        pipeline.close()
+    }
+
+    var json: JSONValue {
+        .object([
+            "partitions": .array(
+                lags.map { lag in
+                    .object([
+                        "partition": .count(lag.partition), "position": .integer(lag.position),
+                        "end": .integer(lag.end), "lag": .integer(lag.lag),
+                    ])
+                }), "open_dead_letters": .count(openLetters),
+        ])
+    }
+
+    var text: String {
+        var table = Table("partition", "#position", "#end", "#lag")
+        table.rows = lags.map { lag in
+            ["\(lag.partition)", Int(lag.position).grouped, Int(lag.end).grouped, Int(lag.lag).grouped]
+        }
+        return table.text + "\n\nopen dead letters: \(openLetters.grouped)"
     }
 }

@@ -153,3 +153,10 @@ private struct LagWatch: Service {
         }
     }
 }
+
+extension Settings {
+    /// Whether there is a Kafka to read from and a database to write into.
+    public var hasPipeline: Bool {
+        if case .postgres = database { !kafka.brokers.isEmpty } else { false }
+    }
+}
