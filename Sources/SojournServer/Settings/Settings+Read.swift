@@ -26,6 +26,7 @@ extension Settings {
         readSessions(&reader)
         readPartitions(&reader)
         retailLocale = reader.read("RETAIL_LOCALE", .word, default: retailLocale)
+        readAging(&reader)
         kafka.read(&reader)
         readLimits(&reader)
     }
@@ -96,6 +97,20 @@ extension Settings {
             "PARTITION_MONTHS_AHEAD", .number(1...120), default: partitions.monthsAhead)
         partitions.keepMonths = reader.read("PARTITION_KEEP_MONTHS", months.or("all"), default: partitions.keepMonths)
         partitions.retirement = reader.read("PARTITION_RETIRE", .word, default: partitions.retirement)
+    }
+
+    /// Where and how users and products are cached.
+    private mutating func readAging(_ reader: inout SettingsReader) {
+        if case .postgres = database {
+            retailCache = cache ?? (reader.isSet("REDIS_URL") ? Self.redis(&reader) : nil)
+        }
+        var pace = CacheWorker.Pace()
+        let interval = reader.read(
+            "CACHE_INTERVAL", Grammar<Duration>.duration(to: .seconds(86_400)).or("off"), default: pace.interval)
+        pace.shares.new = reader.read("CACHE_NEW", .number(AgingShares.range), default: pace.shares.new)
+        pace.shares.old = reader.read("CACHE_OLD", .number(AgingShares.range), default: pace.shares.old)
+        if let interval { pace.interval = interval }
+        agingPace = interval == nil ? nil : pace
     }
 
     /// How much one call may bring or take.
