@@ -178,14 +178,14 @@ struct AgingStatements: Sendable {
             """, [.texts, .timestamptz])
         forgetting = PostgresStatement(
             """
-            WITH some AS (
+            WITH chosen AS (
                 SELECT \(key) FROM sojourn.\(table) AS \(alias)
                 WHERE last_cached_at IS NOT NULL AND \(condition)
                 LIMIT 1000)
             UPDATE sojourn.\(table) AS \(alias)
             SET last_cached_at = NULL, waiting_since = sojourn.clock()
-            FROM some
-            WHERE \(alias).\(key) = some.\(key)
+            FROM chosen
+            WHERE \(alias).\(key) = chosen.\(key)
             """)
         drawing = PostgresStatement(
             """

