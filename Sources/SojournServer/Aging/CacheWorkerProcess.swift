@@ -12,7 +12,7 @@ public struct CacheWorkerProcess: Sendable {
     /// The worker.
     public let worker: CacheWorker
 
-    /// Opens the store. `CACHE_INTERVAL=off` is for servers and counts as the default here.
+    /// Opens the store. `CACHE_INTERVAL=off` is for servers, and is the default interval here.
     ///
     /// - Throws: `SojournError`: `notAvailable` where the settings name no PostgreSQL or no Redis; what the store throws.
     public init(_ settings: Settings) async throws {
@@ -22,7 +22,7 @@ public struct CacheWorkerProcess: Sendable {
                 .notAvailable, "Users and products are kept, and cached, where the store is PostgreSQL (DATABASE_URL).")
         }
         store = try await OpenStore(settings, for: .using)
-        worker = try CacheWorker(sessions: store.sessions, pace: settings.agingPace ?? CacheWorker.Pace())
+        worker = try CacheWorker(sessions: store.sessions, pace: settings.agingPace)
     }
 
     /// Runs cycles until SIGTERM or SIGINT. Sets up the process's logs, so it can be called once in a process.

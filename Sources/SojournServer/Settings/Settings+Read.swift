@@ -104,13 +104,14 @@ extension Settings {
         if case .postgres = database {
             retailCache = cache ?? (reader.isSet("REDIS_URL") ? Self.redis(&reader) : nil)
         }
-        var pace = CacheWorker.Pace()
         let interval = reader.read(
-            "CACHE_INTERVAL", Grammar<Duration>.duration(to: .seconds(86_400)).or("off"), default: pace.interval)
-        pace.shares.new = reader.read("CACHE_NEW", .number(AgingShares.range), default: pace.shares.new)
-        pace.shares.old = reader.read("CACHE_OLD", .number(AgingShares.range), default: pace.shares.old)
-        if let interval { pace.interval = interval }
-        agingPace = interval == nil ? nil : pace
+            "CACHE_INTERVAL", Grammar<Duration>.duration(to: .seconds(86_400)).or("off"),
+            default: agingPace.interval)
+        runsAging = interval != nil
+        if let interval { agingPace.interval = interval }
+        let shares = Grammar<Int>.number(AgingShares.range)
+        agingPace.shares.new = reader.read("CACHE_NEW", shares, default: agingPace.shares.new)
+        agingPace.shares.old = reader.read("CACHE_OLD", shares, default: agingPace.shares.old)
     }
 
     /// How much one call may bring or take.

@@ -78,8 +78,9 @@ public struct OpenStore: Sendable {
         pace.interval = settings.sweepInterval
         sweeper = Sweeper(sessions: sessions, pace: pace)
         partitions = PartitionKeeper(sessions: sessions, policy: settings.partitions)
-        let agingPace = retailCache == nil ? nil : settings.agingPace
-        cacheWorker = try agingPace.map { [sessions] in try CacheWorker(sessions: sessions, pace: $0) }
+        cacheWorker =
+            retailCache != nil && settings.runsAging
+            ? try CacheWorker(sessions: sessions, pace: settings.agingPace) : nil
     }
 
     /// The store, behind the cache where there is one.

@@ -69,8 +69,9 @@ import Testing
         #expect(try Settings(variables: ["SESSION_DB_TYPE": "tiered", "REDIS_URL": "redis://r"]).retailCache == nil)
         let paced = ["CACHE_INTERVAL": "10s", "CACHE_NEW": "7", "CACHE_OLD": "9"]
         let pace = try Settings(variables: paced).agingPace
-        #expect(pace?.interval == .seconds(10) && pace?.shares == AgingShares(new: 7, old: 9))
-        #expect(try Settings(variables: ["CACHE_INTERVAL": "off"]).agingPace == nil)
+        #expect(pace.interval == .seconds(10) && pace.shares == AgingShares(new: 7, old: 9))
+        let off = try Settings(variables: ["CACHE_INTERVAL": "off", "CACHE_NEW": "7"])
+        #expect(off.runsAging == false && settings.runsAging && off.agingPace.shares.new == 7)
         let refused = #expect(throws: SettingsError.self) { try Settings(variables: ["CACHE_NEW": "0"]) }
         #expect(refused?.problems.map(\.name) == ["CACHE_NEW"])
     }
