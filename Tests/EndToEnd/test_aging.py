@@ -55,7 +55,7 @@ class AgingTest(unittest.TestCase):
         server.command("seed", "--users", "30", "--products", "4")
         done = json.loads(server.command("cache-worker", "--once", "--new", "6", "--old", "4", "--json").stdout)
         self.assertEqual(done, {
-            "cycle": 1, "cycles_max": 5, "users": {"new": 10, "old": 0, "never_cached": 20},
+            "cycle": 1, "cycles_max": 4, "users": {"new": 10, "old": 0, "never_cached": 20},
             "products": {"new": 4, "old": 0, "never_cached": 0}})
         self.assertIn("within 4 cycles", server.command("cache-worker", "--once", "--new", "6", "--old", "4").stdout)
         self.assertEqual(self.cached("users"), 10)

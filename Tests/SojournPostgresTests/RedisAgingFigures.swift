@@ -33,6 +33,9 @@ struct AgingFigures {
             }
         }
         Swift.print("aging: transactions a minute: \(without) without the cache, \(with) with it")
+        #if DEBUG
+        Swift.print("aging: a debug build, whose own work is most of what readings take here:")
+        #endif
         let plain = try RetailReader(sessions: Sessions(store: bench.store), logger: TestServer.logger)
         for (what, read) in [
             ("a random user", { (reader: RetailReader) in try await reader.randomUser() != nil }),

@@ -130,6 +130,23 @@ struct RedisAgingTests {
         }
     }
 
+    @Test("a service whose cache fails tries again until it does not, and then goes on at its pace")
+    func failsAndGoesOn() async throws {
+        try await AgingBench.run(users: 30) { bench in
+            let attempts = Atomic(0)
+            let failing = MeddlingCache(base: bench.cache) {
+                if attempts.add(1, ordering: .relaxed).newValue < 4 { throw Broken() }
+            }
+            let worker = try bench.worker(new: 5, old: 5, interval: .seconds(3600), cache: failing)
+            let running = Task { try await worker.run() }
+            while try await bench.number("SELECT cycle FROM sojourn.aging") == 0 { await Task.yield() }
+            running.cancel()
+            try await running.value
+            #expect(attempts.load(ordering: .relaxed) == 4)
+            #expect(try await bench.stamped() == 10)
+        }
+    }
+
     @Test("a cycle that breaks before it published leaves what was served, and the same rows come next")
     func breaksBefore() async throws {
         try await AgingBench.run(users: 3000) { bench in
