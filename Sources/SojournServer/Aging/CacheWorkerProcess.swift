@@ -27,7 +27,7 @@ public struct CacheWorkerProcess: Sendable {
 
     /// Runs cycles until SIGTERM or SIGINT. Sets up the process's logs, so it can be called once in a process.
     public func run() async throws {
-        _ = settings.bootstrapLogs()
+        settings.beginLogging()
         let logger = Logger(label: "sojourn")
         for warning in settings.warnings { logger.warning("\(warning)") }
         logger.info(
@@ -42,14 +42,5 @@ public struct CacheWorkerProcess: Sendable {
     /// Closes the store.
     public func close() async throws {
         try await store.close()
-    }
-}
-
-extension Settings {
-    /// Sets up the process's logs, and returns how lines look.
-    func bootstrapLogs() -> LogFormat {
-        let format = logFormat ?? .automatic
-        LoggingSystem.bootstrap { [logLevel] label in LineLogHandler(label: label, level: logLevel, format: format) }
-        return format
     }
 }
