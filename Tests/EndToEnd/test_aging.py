@@ -78,7 +78,8 @@ class AgingTest(unittest.TestCase):
                 env=server.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.addCleanup(worker.kill)
         self.wait(lambda: self.cached("users") == 30)
-        sql(self.database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sojourn%'")
+        sql(self.database, """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name LIKE 'sojourn%' AND datname = current_database()""")
         redis("DEL", f"{self.prefix}:{{cache:users}}")
         self.wait(lambda: self.cached("users") == 30)
         worker.send_signal(signal.SIGTERM)

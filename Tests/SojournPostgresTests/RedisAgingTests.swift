@@ -173,8 +173,10 @@ struct RedisAgingTests {
                 published: {
                     let killed = try await bench.number(
                         """
-                        SELECT count(*) FROM pg_stat_activity
-                        WHERE datname = current_database() AND state = 'idle in transaction' AND pg_terminate_backend(pid, 10000)
+                        WITH victims AS MATERIALIZED (
+                            SELECT pid FROM pg_stat_activity
+                            WHERE datname = current_database() AND state = 'idle in transaction')
+                        SELECT count(*) FROM victims WHERE pg_terminate_backend(pid, 10000)
                         """)
                     #expect(killed == 1)
                 })
