@@ -160,7 +160,8 @@ let package = Package(
             name: "SojournPostgresTests",
             dependencies: [
                 "KafkaDriver", "KafkaTestSupport", "PostgresDriver", "PostgresTestSupport", "RedisDriver", "Sojourn",
-                "SojournKafka", "SojournPostgres", "SojournTesting", "StoreWorker", "TierTestSupport", .logging,
+                "SojournKafka", "SojournPostgres", "SojournRedis", "SojournTesting", "StoreWorker", "TierTestSupport",
+                .logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -27,7 +27,7 @@ struct SojournCommand: AsyncParsableCommand {
                 name: "Retail (PostgreSQL)",
                 subcommands: [
                     RetailCommand<UsersNoun>.self, RetailCommand<ProductsNoun>.self, RetailCommand<OrdersNoun>.self,
-                    SeedCommand.self,
+                    SeedCommand.self, CacheWorkerCommand.self,
                 ]),
             CommandGroup(
                 name: "Pipeline (Kafka into PostgreSQL)",

@@ -16,6 +16,7 @@ enum Migration {
         ("V007_adoptions", PackageResources.V007_adoptions_sql),
         ("V008_tiering", PackageResources.V008_tiering_sql),
         ("V009_retail", PackageResources.V009_retail_sql),
+        ("V010_aging", PackageResources.V010_aging_sql),
         ("V011_pipeline", PackageResources.V011_pipeline_sql),
     ]
 }

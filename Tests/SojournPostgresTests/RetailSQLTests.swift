@@ -49,16 +49,20 @@ struct RetailSQLTests {
 
     @Test(
         "rows to be cached are found by their index, in its order",
-        arguments: [("users", "user_id", "AND name IS NOT NULL"), ("products", "product_id", "")])
-    func cached(table: String, key: String, named: String) async throws {
-        for (condition, order) in [("IS NULL", "NULLS FIRST"), ("IS NOT NULL", "NULLS FIRST")] {
-            let plan = try await plan(
-                """
-                SELECT \(key) FROM sojourn.\(table) WHERE last_cached_at \(condition) \(named)
-                ORDER BY last_cached_at \(order), \(key) LIMIT 500
-                """)
+        arguments: [("users", RetailUser.aging), ("products", RetailProduct.aging)])
+    func cached(table: String, statements: AgingStatements) async throws {
+        for statement in [statements.neverCached, statements.cached] {
+            let plan = try await plan(statement.sql, ["now()", "500"])
             #expect(plan.contains("\(table)_to_cache") && !plan.contains("Sort"), "\(plan)")
         }
+    }
+
+    @Test(
+        "random rows are drawn by their places, without reading the table",
+        arguments: [("users", RetailUser.aging), ("products", RetailProduct.aging)])
+    func drawn(table: String, statements: AgingStatements) async throws {
+        let plan = try await plan(statements.drawing.sql, ["3"])
+        #expect(plan.contains("\(table)_by_arrival") && !plan.contains("Sort") && !plan.contains("Seq"), "\(plan)")
     }
 
     @Test("listings go by their keys, without sorting")

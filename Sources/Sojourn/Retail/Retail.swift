@@ -6,14 +6,17 @@
 /// `SojournError`; see `RetailStore` for what each row does.
 public struct Retail: Sendable {
     private let store: any RetailStore
+    /// Told of changed rows; nil where none are cached.
+    private let cache: (any RetailCache)?
     /// The sizes past which inputs are refused.
     public let limits: Limits
     /// The language of age groups.
     public let locale: RetailLocale
 
     /// Retail in a store.
-    init(store: any RetailStore, limits: Limits, locale: RetailLocale) {
+    init(store: any RetailStore, cache: (any RetailCache)?, limits: Limits, locale: RetailLocale) {
         self.store = store
+        self.cache = cache
         self.limits = limits
         self.locale = locale
     }
@@ -28,7 +31,7 @@ extension Sessions {
             guard let store = store as? any RetailStore, store.capabilities.contains(.retail) else {
                 throw SojournError(.notAvailable, "This store keeps no users, products and orders: PostgreSQL does.")
             }
-            return Retail(store: store, limits: limits, locale: retailLocale)
+            return Retail(store: store, cache: retailCache, limits: limits, locale: retailLocale)
         }
     }
 }
@@ -55,7 +58,7 @@ extension Retail {
     /// Writes users, new or changed, all or none; what a draft leaves out stays as it is. Throws as `createUsers`.
     public func putUsers(_ drafts: [RetailUserDraft]) async throws -> RetailPut {
         try check(drafts) { try $0.check(place: $1) }
-        return try await store.putUsers(drafts, locale: locale)
+        return try await changing(.users, drafts.map(\.id.text)) { try await store.putUsers(drafts, locale: locale) }
     }
 
     /// A user, stub or not; nil where there is none.
@@ -72,7 +75,7 @@ extension Retail {
     /// Changes a user; nil where there is none.
     public func updateUser(_ id: UserID, _ patch: RetailUserPatch) async throws -> RetailUser? {
         try patch.check()
-        return try await store.updateUser(id, patch, locale: locale)
+        return try await changing(.users, [id.text]) { try await store.updateUser(id, patch, locale: locale) }
     }
 }
 
@@ -96,7 +99,7 @@ extension Retail {
     /// Writes products, new or changed, all or none; what a draft leaves out stays as it is. Throws as `createUsers`.
     public func putProducts(_ drafts: [RetailProductDraft]) async throws -> RetailPut {
         try check(drafts) { try $0.check(place: $1) }
-        return try await store.putProducts(drafts)
+        return try await changing(.products, drafts.map(\.id)) { try await store.putProducts(drafts) }
     }
 
     /// A product; nil where there is none.
@@ -113,12 +116,12 @@ extension Retail {
     /// Changes a product; nil where there is none.
     public func updateProduct(_ id: ProductID, _ patch: RetailProductPatch) async throws -> RetailProduct? {
         try patch.check()
-        return try await store.updateProduct(id, patch)
+        return try await changing(.products, [id]) { try await store.updateProduct(id, patch) }
     }
 
     /// Deletes a product; its orders stay, without it. False where there is none.
     public func deleteProduct(_ id: ProductID) async throws -> Bool {
-        try await store.deleteProduct(id)
+        try await changing(.products, [id]) { try await store.deleteProduct(id) }
     }
 }
 
@@ -163,6 +166,20 @@ extension Retail {
 }
 
 extension Retail {
+    /// Changes rows, and has the cache forget them whatever came of it. New rows, and stubs, are in none.
+    private func changing<Answer>(
+        _ kind: CachedKind, _ ids: [String], _ change: () async throws -> Answer
+    ) async throws -> Answer {
+        do {
+            let answer = try await change()
+            await cache?.forgetOrCount(kind, ids)
+            return answer
+        } catch {
+            await cache?.forgetOrCount(kind, ids)
+            throw error
+        }
+    }
+
     private func check<Draft>(_ drafts: [Draft], _ check: (Draft, String) throws -> Void) throws {
         try limits.check(count: drafts.count, field: "body")
         for (index, draft) in drafts.enumerated() { try check(draft, "[\(index)].") }

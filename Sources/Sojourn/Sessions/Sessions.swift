@@ -13,6 +13,8 @@ public struct Sessions: Sendable {
     public let limits: Limits
     /// The language of what `retail` derives.
     public let retailLocale: RetailLocale
+    /// Where users and products are cached, and is told of their changes; nil for nowhere.
+    let retailCache: (any RetailCache)?
     /// The time at which ids are minted.
     let clock: any WallClock
     /// Where ids and secrets come from.
@@ -24,16 +26,19 @@ public struct Sessions: Sendable {
     ///   - policies: the rules of each type; by default 24 h, renewed by writes.
     ///   - limits: by default those of `design.md`.
     ///   - retailLocale: the language of users' age groups.
+    ///   - retailCache: where `RetailReader` and `CacheWorker` have users and products; nil for nowhere.
     ///   - clock: for ids only; the store has its own.
     ///   - random: must be fit for secrets outside tests.
     public init(
         store: any SessionStore, policies: SessionPolicies = SessionPolicies(), limits: Limits = Limits(),
-        retailLocale: RetailLocale = .ko, clock: any WallClock = SystemWallClock(), random: RandomSource = .system
+        retailLocale: RetailLocale = .ko, retailCache: (any RetailCache)? = nil,
+        clock: any WallClock = SystemWallClock(), random: RandomSource = .system
     ) {
         self.store = store
         self.policies = policies
         self.limits = limits
         self.retailLocale = retailLocale
+        self.retailCache = retailCache
         self.clock = clock
         self.random = random
     }
@@ -251,7 +256,9 @@ extension Sessions {
 
     /// Erases a user: sessions, what they hold, and every journal entry in the user's name. Orders stay, without their user.
     public func erase(_ user: UserID) async throws -> ErasureReceipt {
-        try await store.erase(user)
+        let receipt = try await store.erase(user)
+        await retailCache?.forgetOrCount(.users, [user.text])
+        return receipt
     }
 
     /// Counts over all sessions (S9).

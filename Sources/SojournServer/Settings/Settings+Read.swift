@@ -26,6 +26,7 @@ extension Settings {
         readSessions(&reader)
         readPartitions(&reader)
         retailLocale = reader.read("RETAIL_LOCALE", .word, default: retailLocale)
+        readAging(&reader)
         kafka.read(&reader)
         readLimits(&reader)
     }
@@ -96,6 +97,21 @@ extension Settings {
             "PARTITION_MONTHS_AHEAD", .number(1...120), default: partitions.monthsAhead)
         partitions.keepMonths = reader.read("PARTITION_KEEP_MONTHS", months.or("all"), default: partitions.keepMonths)
         partitions.retirement = reader.read("PARTITION_RETIRE", .word, default: partitions.retirement)
+    }
+
+    /// Where and how users and products are cached.
+    private mutating func readAging(_ reader: inout SettingsReader) {
+        if case .postgres = database {
+            retailCache = cache ?? (reader.isSet("REDIS_URL") ? Self.redis(&reader) : nil)
+        }
+        let interval = reader.read(
+            "CACHE_INTERVAL", Grammar<Duration>.duration(to: .seconds(86_400)).or("off"),
+            default: agingPace.interval)
+        runsAging = interval != nil
+        if let interval { agingPace.interval = interval }
+        let shares = Grammar<Int>.number(AgingShares.range)
+        agingPace.shares.new = reader.read("CACHE_NEW", shares, default: agingPace.shares.new)
+        agingPace.shares.old = reader.read("CACHE_OLD", shares, default: agingPace.shares.old)
     }
 
     /// How much one call may bring or take.

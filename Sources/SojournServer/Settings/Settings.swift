@@ -52,6 +52,12 @@ public struct Settings: Sendable {
     public var partitions = PartitionPolicy()
     /// The language of users' age groups (`RETAIL_LOCALE`).
     public var retailLocale = RetailLocale.ko
+    /// The Redis in which users and products are cached (`REDIS_URL`), where the store is PostgreSQL; nil for none.
+    public var retailCache: RedisSettings?
+    /// How they take turns there (`CACHE_INTERVAL`, `CACHE_NEW`, `CACHE_OLD`).
+    public var agingPace = CacheWorker.Pace()
+    /// Whether a server sees to that; not where `CACHE_INTERVAL` is `off`.
+    public var runsAging = true
     /// Where Kafka is, and what of it is ours (`KAFKA_*`).
     public var kafka = KafkaSettings()
     /// Bytes of a request's body (`BODY_MAX`).

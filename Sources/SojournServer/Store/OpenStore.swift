@@ -33,12 +33,16 @@ public struct OpenStore: Sendable {
     public let sweeper: Sweeper
     /// The keeper of the journal's months, which runs where somebody runs it; nil where the store has none.
     public let partitions: PartitionKeeper?
+    /// What lets users and products take turns in the cache, which runs where somebody runs it; nil where they are not
+    /// cached, or the settings turn it off.
+    let cacheWorker: CacheWorker?
     /// Where the store is, for people: the path of its file, or its URL without the password.
     public let place: String
     /// What keeps the cache before the store true, which runs where the store is served; nil where there is none.
     let tier: (any Service)?
     private let base: Base
     private let cache: RedisCache?
+    private let retailCache: RedisRetailCache?
 
     /// Opens the store.
     ///
@@ -47,6 +51,7 @@ public struct OpenStore: Sendable {
     public init(_ settings: Settings, for purpose: Purpose) async throws {
         let store: any SessionStore
         cache = try settings.cache?.openCache()
+        retailCache = try settings.retailCache?.openRetailCache()
         switch settings.database {
         case .sqlite(let path):
             guard purpose != .using || FileManager.default.fileExists(atPath: path) else {
@@ -67,11 +72,15 @@ public struct OpenStore: Sendable {
         }
         place = settings.database.place
         sessions = Sessions(
-            store: store, policies: settings.policies, limits: settings.limits, retailLocale: settings.retailLocale)
+            store: store, policies: settings.policies, limits: settings.limits, retailLocale: settings.retailLocale,
+            retailCache: retailCache)
         var pace = Sweeper.Pace()
         pace.interval = settings.sweepInterval
         sweeper = Sweeper(sessions: sessions, pace: pace)
         partitions = PartitionKeeper(sessions: sessions, policy: settings.partitions)
+        cacheWorker =
+            retailCache != nil && settings.runsAging
+            ? try CacheWorker(sessions: sessions, pace: settings.agingPace) : nil
     }
 
     /// The store, behind the cache where there is one.
@@ -123,6 +132,7 @@ public struct OpenStore: Sendable {
     /// Closes the store: what is under way is finished, and later calls throw `storeUnavailable`.
     public func close() async throws {
         cache?.close()
+        retailCache?.close()
         switch base {
         case .sqlite(let store): try await store.close()
         case .postgres(let store): store.close()

@@ -24,6 +24,9 @@ extension RedisSettings {
     /// - Throws: `SojournError` with code `invalidInput` where a file that the URL names cannot be used.
     func openCache() throws -> RedisCache { RedisCache(try checked(), prefix: prefix) }
 
+    /// Users and products on this Redis, which need not be there yet. Throws as `openCache`.
+    func openRetailCache() throws -> RedisRetailCache { RedisRetailCache(try checked(), prefix: prefix) }
+
     private func checked() throws -> RedisConfiguration {
         do {
             return try configuration()

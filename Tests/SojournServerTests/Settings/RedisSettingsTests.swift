@@ -58,6 +58,24 @@ import Testing
         #expect(!text.contains("secret"))
     }
 
+    @Test("beside PostgreSQL, REDIS_URL is where users and products are cached, also behind a tier; elsewhere nowhere")
+    func retailCache() throws {
+        let both = ["DATABASE_URL": "postgres://u@h/d", "REDIS_URL": "redis://r", "REDIS_PREFIX": "p"]
+        let settings = try Settings(variables: both)
+        #expect(settings.retailCache?.place == "redis://r:6379" && settings.retailCache?.prefix == "p")
+        #expect(settings.cache == nil && settings.agingPace == CacheWorker.Pace())
+        #expect(try Settings(variables: both.merging(["SESSION_DB_TYPE": "tiered"]) { $1 }).retailCache != nil)
+        #expect(try Settings(variables: ["DATABASE_URL": "postgres://u@h/d"]).retailCache == nil)
+        #expect(try Settings(variables: ["SESSION_DB_TYPE": "tiered", "REDIS_URL": "redis://r"]).retailCache == nil)
+        let paced = ["CACHE_INTERVAL": "10s", "CACHE_NEW": "7", "CACHE_OLD": "9"]
+        let pace = try Settings(variables: paced).agingPace
+        #expect(pace.interval == .seconds(10) && pace.shares == AgingShares(new: 7, old: 9))
+        let off = try Settings(variables: ["CACHE_INTERVAL": "off", "CACHE_NEW": "7"])
+        #expect(off.runsAging == false && settings.runsAging && off.agingPace.shares.new == 7)
+        let refused = #expect(throws: SettingsError.self) { try Settings(variables: ["CACHE_NEW": "0"]) }
+        #expect(refused?.problems.map(\.name) == ["CACHE_NEW"])
+    }
+
     @Test("REDIS_URL alone changes nothing, and is warned of")
     func warning() throws {
         let settings = try Settings(variables: ["REDIS_URL": "redis://h"])
