@@ -39,7 +39,7 @@ struct ProduceCommand: AsyncParsableCommand {
             let delivered = try await pipeline.produce(count, rate: Int(rate)) { progress.show($0) }
             progress.finish()
             let seconds = max(begin.duration(to: .now) / .seconds(1), 0.001)
-            pipeline.close()
+            try await pipeline.close()
             guard !output.json else { return Terminal.say(JSONValue.object(["delivered": .count(delivered)]).text) }
             Terminal.say("Delivered \(delivered.grouped) orders, \(Int(Double(delivered) / seconds).grouped) a second.")
         }
@@ -100,6 +100,6 @@ struct ConsumeCommand: OperatorCommand {
             progress.show(max(0, all - left))
         }
         progress.finish()
-        pipeline.close()
+        try await pipeline.close()
     }
 }

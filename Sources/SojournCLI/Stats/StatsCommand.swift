@@ -62,7 +62,7 @@ private struct PipelineState {
         let pipeline = try await OpenPipeline(settings)
         lags = try await pipeline.lags()
         openLetters = try await pipeline.letters.openDeadLetters()
-        pipeline.close()
+        try await pipeline.close()
     }
 
     var json: JSONValue {

@@ -10,6 +10,7 @@ internal import UnixSignals
 
 /// The stream of orders from Kafka into the database that the settings name (K1 to K3), for the commands beside the server.
 public struct OpenPipeline: Sendable {
+    private let open: OpenStore
     private let store: PostgresStore
     private let settings: KafkaSettings
     private let logger = Logger(label: "sojourn.pipeline")
@@ -18,10 +19,13 @@ public struct OpenPipeline: Sendable {
     ///
     /// - Throws: `SojournError` with code `notAvailable` but on PostgreSQL; what the store throws on opening.
     public init(_ settings: Settings) async throws {
-        guard case .postgres(let database) = settings.database else {
+        guard case .postgres = settings.database,
+            case let open = try await OpenStore(settings, for: .using), let store = open.postgres
+        else {
             throw SojournError(.notAvailable, "The pipeline writes into PostgreSQL: name it in DATABASE_URL.")
         }
-        store = try await database.open(for: .using)
+        self.open = open
+        self.store = store
         self.settings = settings.kafka
         settings.beginLogging()
     }
@@ -30,7 +34,7 @@ public struct OpenPipeline: Sendable {
     public var letters: any DeadLetterStore { store }
 
     /// Closes the database.
-    public func close() { store.close() }
+    public func close() async throws { try await open.close() }
 
     private func stream() throws -> OrderStream {
         guard !settings.brokers.isEmpty else {
@@ -72,13 +76,13 @@ public struct OpenPipeline: Sendable {
     ) async throws -> Int {
         let stream = try stream()
         try await watching { try await $0.createTopic() }
-        let producing = Producing { [store, logger] in
+        let reader = try RetailReader(sessions: open.sessions, logger: logger)
+        let producing = Producing { [logger] in
             try await OrderProducer(stream, logger: logger).produce(
                 count, rate: rate,
                 pick: {
-                    async let users = store.users(PageRequest(limit: 1000))
-                    async let products = store.products(PageRequest(limit: 1000))
-                    return (try await users.items.filter { $0.name != nil }, try await products.items)
+                    let rows = try await reader.sample(users: 1000, products: 1000)
+                    return (rows.users, rows.products)
                 }, progress: progress)
         }
         try await run([.init(service: producing, successTerminationBehavior: .gracefullyShutdownGroup)])

@@ -92,12 +92,17 @@ public struct OpenStore: Sendable {
         return (tiered, tiered)
     }
 
+    /// The store, where it is PostgreSQL.
+    var postgres: PostgresStore? {
+        if case .postgres(let store) = base { store } else { nil }
+    }
+
     /// Lets SQL in this database name the tables without their schema: `SELECT start_session()`. Holds for connections
     /// made afterwards.
     ///
     /// - Throws: `SojournError` with code `notAvailable` but on PostgreSQL; what the store throws.
     public func setSearchPath() async throws {
-        guard case .postgres(let store) = base else {
+        guard let store = postgres else {
             throw SojournError(.notAvailable, "There is no search path here: --search-path is for PostgreSQL.")
         }
         try await store.setSearchPath()
