@@ -135,6 +135,7 @@ public final class OrderConsumer: Service {
                 let stored = try await store.positions(of: partitions.map(stream.partition))
                 return Dictionary(uniqueKeysWithValues: partitions.map { ($0, stored[stream.partition($0)] ?? 0) })
             } catch let error as SojournError where error.isPassing {
+                guard !Task.isShuttingDownGracefully else { throw CancellationError() }
                 logger.warning("The stream waits for the database.", metadata: ["reason": "\(error)"])
                 try await Task.sleep(for: .seconds(1))
             }

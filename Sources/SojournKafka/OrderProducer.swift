@@ -52,6 +52,8 @@ public struct OrderProducer: Sendable {
             progress(done)
         } catch is CancellationError {
             logger.debug("The producer was cancelled.")
+        } catch let error as KafkaError where error.code == .cancelled {
+            logger.debug("The producer was cancelled.")
         } catch {
             await producer.shutdown()
             throw error

@@ -99,6 +99,21 @@ class PipelineTest(unittest.TestCase):
         places = sql(self.database, "SELECT sum(next_offset) FROM sojourn.pipeline_positions")
         self.assertEqual(int(places), 3000)
 
+    def test_an_interrupted_producer_delivers_what_it_made(self):
+        self.command("seed", "--users", "5", "--products", "5")
+        producer = subprocess.Popen(
+            [BINARY, "produce", "orders", "--rate", "500", "--json"], env=self.environment, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        lag = 0
+        while lag == 0:
+            stats = json.loads(self.command("stats", "--json").stdout)["pipeline"]
+            lag = sum(one["lag"] for one in stats["partitions"])
+        producer.send_signal(signal.SIGINT)
+        said, complaint = producer.communicate(timeout=120)
+        self.assertEqual(producer.returncode, 0, complaint)
+        stats = json.loads(self.command("stats", "--json").stdout)["pipeline"]
+        self.assertEqual(sum(one["lag"] for one in stats["partitions"]), json.loads(said)["delivered"])
+
     def test_what_is_missing_is_named(self):
         self.command("init")
         self.environment["KAFKA_BROKERS"] = ""
