@@ -159,8 +159,9 @@ let package = Package(
         .testTarget(
             name: "SojournPostgresTests",
             dependencies: [
-                "KafkaDriver", "KafkaTestSupport", "PostgresDriver", "PostgresTestSupport", "RedisDriver", "Sojourn",
-                "SojournKafka", "SojournPostgres", "SojournRedis", "SojournTesting", "StoreWorker", "TierTestSupport",
+                "HelperProcess", "KafkaDriver", "KafkaTestSupport", "PostgresDriver", "PostgresTestSupport",
+                "RedisDriver", "Sojourn", "SojournKafka", "SojournPostgres", "SojournRedis", "SojournTesting",
+                "StoreWorker", "TierTestSupport",
                 .logging,
             ],
             swiftSettings: strict),
@@ -210,8 +211,9 @@ let package = Package(
         .executableTarget(
             name: "MockKafka", dependencies: ["CKafka"], path: "Tests/MockKafka", swiftSettings: strict),
         .target(
-            name: "KafkaTestSupport", dependencies: ["MockKafka"], path: "Tests/KafkaTestSupport",
+            name: "KafkaTestSupport", dependencies: ["HelperProcess", "MockKafka"], path: "Tests/KafkaTestSupport",
             swiftSettings: strict),
+        .target(name: "HelperProcess", path: "Tests/HelperProcess", swiftSettings: strict),
         .target(name: "PostgresTestSupport", path: "Tests/PostgresTestSupport", swiftSettings: strict),
         .target(name: "RedisTestSupport", path: "Tests/RedisTestSupport", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Foundation
+internal import HelperProcess
 internal import Testing
 
 /// Brokers of one test alone: a `MockKafka` that runs beside the tests.
@@ -10,8 +11,7 @@ internal import Testing
 package final class MockCluster: Sendable {
     /// Addresses of all brokers. They have the numbers 1, 2, 3, ….
     package let brokers: [String]
-    private let process: pid_t
-    private let socket: Int32
+    private let process: HelperProcess
     /// Commands block, one after the other, and not one of Swift's own threads.
     private let line = DispatchQueue(label: "MockKafka")
 
@@ -37,45 +37,15 @@ package final class MockCluster: Sendable {
     }
 
     private init(brokers: Int, topics: [String: Int]) throws {
-        var ends: [Int32] = [-1, -1]
-        // Nobody else inherits our end, so that the cluster sees its input end with us, whatever way we end.
-        let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw StartFailure(said: "no socket: \(errno)") }
-        defer { close(ends[1]) }
-        socket = ends[0]
-        // Not by Foundation's `Process`, which has crashed where many were started at once.
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, ends[1], 0)
-        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
-        // Sockets of other tests, which would not be closed for their peers as long as the program lived.
-        for descriptor in 3..<1024 as Range<Int32> { posix_spawn_file_actions_addclose(&actions, descriptor) }
-        // It is built beside the tests.
-        let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "MockKafka")
-            .path
-        let words = [program, "\(brokers)"] + topics.map { "\($0)=\($1)" }
-        var arguments = words.map { strdup($0) } + [nil]
-        defer { for argument in arguments { free(argument) } }
-        var started: pid_t = 0
-        guard posix_spawn(&started, program, &actions, nil, &arguments, environ) == 0 else {
-            close(socket)
-            throw StartFailure(said: "\(program) cannot be started")
-        }
-        process = started
-        let addresses = Self.line(from: socket)
+        process = try HelperProcess("MockKafka", ["\(brokers)"] + topics.map { "\($0)=\($1)" })
+        let addresses = Self.line(from: process.socket)
         self.brokers = addresses.split(separator: ",").map { String($0) }
         guard self.brokers.count == brokers else { throw StartFailure(said: addresses) }
     }
 
     private func putAway() async {
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread { [self] in
-                close(socket)
-                while waitpid(process, nil, 0) < 0, errno == EINTR {}
-                continuation.resume()
-            }
-        }
+        close(process.socket)
+        _ = await process.exitStatus()
     }
 
     /// Breaks the connections of a broker and takes no more.
@@ -118,7 +88,7 @@ package final class MockCluster: Sendable {
 
     private func tell(_ words: [String]) async throws {
         let answer: String = await withCheckedContinuation { continuation in
-            line.async { [socket] in
+            line.async { [socket = process.socket] in
                 let command = Array((words.joined(separator: " ") + "\n").utf8)
                 _ = send(socket, command, command.count, Int32(MSG_NOSIGNAL))
                 continuation.resume(returning: Self.line(from: socket))
