@@ -217,10 +217,12 @@ struct RedisClusterChangeTests {
                     try await wait(until: "the replica is the primary") {
                         try await cluster.primary(of: 12_182, askedOf: old).port == replica.port
                     }
-                    let count = try await client.send(RedisCommand("GET", key: "foo")).int()
-                    try await wait(until: "callers go on with it") {
-                        try await client.send(RedisCommand("GET", key: "foo")).int() > count
+                    func count() async throws -> Int {
+                        let value = try await client.send(RedisCommand("GET", key: "foo"))
+                        return value.isNull ? 0 : try value.int()
                     }
+                    let before = try await count()
+                    try await wait(until: "callers go on with it") { try await count() > before }
                     isOver.isUp.store(true, ordering: .relaxed)
                     return try await group.reduce(0, +)
                 }
