@@ -43,8 +43,10 @@ struct AgingBench: Sendable {
         database = try await ScratchDatabase()
         store = try database.store()
         prefix = "test:\(UUID())"
-        let configuration = try RedisConfiguration(url: try #require(agingRedisURL))
+        var configuration = try RedisConfiguration(url: try #require(agingRedisURL))
         // A busy machine may take long; what is late is another test's matter.
+        configuration.connectTimeout = .seconds(60)
+        configuration.answerTimeout = .seconds(60)
         cache = RedisRetailCache(
             configuration, prefix: prefix, answerMax: .seconds(60), copiesMax: copiesMax, logger: TestServer.logger)
         redis = RedisClient(configuration, logger: TestServer.logger)

@@ -12,12 +12,11 @@ import Testing
 struct RetailCacheTests {
     @Test(
         "rows are published, drawn, copied, forgotten and dropped",
-        arguments: ["SOJOURN_TEST_REDIS", "SOJOURN_TEST_REDIS_CLUSTER"])
-    func lives(at variable: String) async throws {
-        let url = try #require(ProcessInfo.processInfo.environment[variable], "Run the tests by script/test.")
+        arguments: ["", "_CLUSTER"])
+    func lives(on kind: String) async throws {
         let prefix = "test:\(UUID())"
         let cache = RedisRetailCache(
-            try RedisConfiguration(url: url), prefix: prefix, answerMax: .seconds(60), logger: Logger(label: "test"))
+            try RedisUnderTest.configuration(kind), prefix: prefix, answerMax: .seconds(60), logger: Logger(label: "test"))
         defer { cache.close() }
         let seed = RetailSeed(3, locale: .en)
         let at = Timestamp(seconds: 1_700_000_000)
