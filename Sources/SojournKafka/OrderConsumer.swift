@@ -130,6 +130,7 @@ public final class OrderConsumer: Service {
 
     /// Where the group is, however long the database takes to say.
     private func positions(of partitions: [KafkaPartition]) async throws -> [KafkaPartition: Int64] {
+        var rests = Rests(upTo: PipelineWriter.restMax)
         while true {
             do {
                 let stored = try await store.positions(of: partitions.map(stream.partition))
@@ -137,7 +138,7 @@ public final class OrderConsumer: Service {
             } catch let error as SojournError where error.isPassing {
                 guard !Task.isShuttingDownGracefully else { throw CancellationError() }
                 logger.warning("The stream waits for the database.", metadata: ["reason": "\(error)"])
-                try await Task.sleep(for: .seconds(1))
+                try await Task.sleep(for: rests.next())
             }
         }
     }

@@ -28,10 +28,7 @@ public final class RedisCache: SessionCache {
         _ configuration: RedisConfiguration, prefix: String = "sojourn", answerMax: Duration = RedisCache.answerMax,
         logger: Logger = Logger(label: "sojourn.cache")
     ) {
-        var configuration = configuration
-        configuration.answerTimeout = min(configuration.answerTimeout, answerMax)
-        configuration.outageGrace = .zero
-        client = RedisClient(configuration, logger: logger)
+        client = RedisClient(configuration.impatient(answerMax), logger: logger)
         self.prefix = prefix
     }
 
@@ -138,5 +135,15 @@ public final class RedisCache: SessionCache {
                 detail: savesToDisk
                     ? "on, and of no use: a restarted Redis is cold in any case" : "off, as suits a cache"),
         ]
+    }
+}
+
+extension RedisConfiguration {
+    /// The same for a cache: what takes longer fails, and an outage is told at once.
+    func impatient(_ answerMax: Duration) -> RedisConfiguration {
+        var configuration = self
+        configuration.answerTimeout = min(answerTimeout, answerMax)
+        configuration.outageGrace = .zero
+        return configuration
     }
 }

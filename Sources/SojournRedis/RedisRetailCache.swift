@@ -39,10 +39,7 @@ public final class RedisRetailCache: RetailCache {
         answerMax: Duration = RedisRetailCache.answerMax, copiesMax: Int = RowCopies.countMax,
         logger: Logger = Logger(label: "sojourn.cache")
     ) {
-        var configuration = configuration
-        configuration.answerTimeout = min(configuration.answerTimeout, answerMax)
-        configuration.outageGrace = .zero
-        client = RedisClient(configuration, logger: logger)
+        client = RedisClient(configuration.impatient(answerMax), logger: logger)
         self.prefix = prefix
         self.copiesMax = copiesMax
     }

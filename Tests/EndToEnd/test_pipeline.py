@@ -73,6 +73,7 @@ class PipelineTest(unittest.TestCase):
             consumer.wait()
         done = self.command("consume", "--workers", "3", "--exit-when-caught-up")
         self.assertIn("messages", done.stderr)
+        self.assertNotIn(" info ", done.stderr, "LOG_LEVEL counts")
 
         letters = json.loads(self.command("dead-letters", "list", "--limit", "500", "--json").stdout)["items"]
         self.assertEqual(self.count("orders") + len(letters), 3000)

@@ -71,7 +71,7 @@ struct PipelineWriterTests {
     private func write(
         _ messages: [StreamMessage], into store: FakeStreamStore, to next: Int64, while isCurrent: Bool = true
     ) async throws -> PipelineWriter.Outcome {
-        try await PipelineWriter(store, logger: logger, pauses: (.microseconds(10), .milliseconds(1))).write(
+        try await PipelineWriter(store, logger: logger, restMax: .milliseconds(1)).write(
             messages[...], of: partition, from: 0, to: next, while: { isCurrent })
     }
 

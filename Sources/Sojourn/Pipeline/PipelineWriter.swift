@@ -19,19 +19,22 @@ public struct PipelineWriter: Sendable {
 
     private let store: any StreamStore
     private let logger: Logger
-    private let pauses: (first: Duration, most: Duration)
+    private let restMax: Duration
 
     /// A writer into `store`.
     public init(_ store: any StreamStore, logger: Logger) {
-        self.init(store, logger: logger, pauses: (.milliseconds(100), .seconds(5)))
+        self.init(store, logger: logger, restMax: Self.restMax)
     }
 
-    /// A writer that pauses between attempts, the first time as long as `pauses.first`.
-    init(_ store: any StreamStore, logger: Logger, pauses: (first: Duration, most: Duration)) {
+    /// A writer that rests between attempts for no longer than `restMax`.
+    init(_ store: any StreamStore, logger: Logger, restMax: Duration) {
         self.store = store
         self.logger = logger
-        self.pauses = pauses
+        self.restMax = restMax
     }
+
+    /// How long a stream rests at the most before a database that is not to be had is tried again.
+    package static let restMax = Duration.seconds(5)
 
     /// Writes consecutive messages of a partition, where the group is at `from`, and brings it to `next`.
     ///
@@ -62,7 +65,7 @@ public struct PipelineWriter: Sendable {
 
     /// Takes a step, as often as it needs.
     private func take(_ step: StreamStep, while isCurrent: () -> Bool) async throws -> Outcome {
-        var pause = pauses.first
+        var rests = Rests(upTo: restMax)
         while isCurrent() {
             do {
                 switch try await store.take(step) {
@@ -83,13 +86,11 @@ public struct PipelineWriter: Sendable {
                     return at == step.next ? .written : .moved(to: at)
                 }
             } catch let error as SojournError where error.isPassing {
+                let rest = rests.next()
                 logger.warning(
                     "The stream waits for the database.",
-                    metadata: [
-                        "partition": "\(step.partition)", "reason": "\(error)", "pause": "\(pause)",
-                    ])
-                try await Task.sleep(for: pause * Double.random(in: 0.5...1))
-                pause = min(pause * 2, pauses.most)
+                    metadata: ["partition": "\(step.partition)", "reason": "\(error)", "rest": "\(rest)"])
+                try await Task.sleep(for: rest)
             }
         }
         return .stale

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How long to rest before a lock that was not to be had is tried for again: longer and longer, so that whoever else needs
-/// the table gets through, and at random, so that those who tried at once come apart.
+/// How long to rest before what was not to be had, a lock or the whole database, is tried for again: longer and longer, so that
+/// whoever else needs it gets through, and at random, so that those who tried at once come apart.
 package struct Rests: Sendable {
     private let max: Duration
     private var longest: Duration

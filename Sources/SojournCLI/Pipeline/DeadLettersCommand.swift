@@ -18,11 +18,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
         @Option(help: "open, retried, dropped, or all.")
         var state = "open"
 
-        @Option(help: "How many at the most, up to 500.")
-        var limit = 50
-
-        @Option(help: "Go on where the last page ended.")
-        var cursor: String?
+        @OptionGroup var paging: PageOptions
 
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
@@ -31,22 +27,14 @@ struct DeadLettersCommand: AsyncParsableCommand {
             guard state == "all" || DeadLetter.State(rawValue: state) != nil else {
                 throw ValidationError("--state is open, retried, dropped or all.")
             }
-            guard (1...500).contains(limit) else { throw ValidationError("--limit is a number from 1 to 500.") }
+            guard (1...500).contains(paging.limit) else { throw ValidationError("--limit is a number from 1 to 500.") }
         }
 
         func work() async throws {
-            let after = try cursor.map { text in
-                guard let cursor = PageCursor(text) else { throw ValidationError("--cursor is none of ours.") }
-                return cursor
-            }
+            let request = try paging.request()
             let page = try await store.openPipeline().letters.deadLetters(
-                PageRequest(limit: limit, after: after), state: DeadLetter.State(rawValue: state))
-            guard !output.json else {
-                return Terminal.say(
-                    JSONValue.object([
-                        "items": .array(page.items.map(\.json)), "next": .text(page.next?.text),
-                    ]).text)
-            }
+                request, state: DeadLetter.State(rawValue: state))
+            guard !output.json else { return paging.say(page.items.map(\.json), next: page.next) }
             var table = Table("#letter", "state", "partition", "#offset", "found", "reason")
             table.rows = page.items.map { letter in
                 [
@@ -54,8 +42,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
                     letter.createdAt.shown, letter.reason.escapingControls(),
                 ]
             }
-            Terminal.say(table.text)
-            if let next = page.next { Terminal.remark("More: --cursor \(next.text)\n") }
+            paging.say(table, next: page.next)
         }
     }
 

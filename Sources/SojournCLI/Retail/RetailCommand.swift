@@ -69,32 +69,21 @@ struct RetailList<Noun: RetailNoun>: OperatorCommand {
     @Option(help: "Only this user's (orders).")
     var user: String?
 
-    @Option(help: "How many at the most, up to 500.")
-    var limit = 50
-
-    @Option(help: "Go on where the last page ended.")
-    var cursor: String?
+    @OptionGroup var paging: PageOptions
 
     func validate() throws {
         guard user == nil || Noun.kind == .orders else { throw ValidationError("--user is for orders.") }
     }
 
     func work() async throws {
-        let after = try cursor.map { text in
-            guard let cursor = PageCursor(text) else { throw ValidationError("--cursor is none of ours.") }
-            return cursor
-        }
+        let request = try paging.request()
         let page = try await Noun.kind.page(
-            PageRequest(limit: limit, after: after), of: try store.open().sessions.retail, user: try user.map(userID))
-        guard !output.json else {
-            return Terminal.say(
-                JSONValue.object(["items": .array(page.items), "next": .text(page.next?.text)]).text)
-        }
+            request, of: try store.open().sessions.retail, user: try user.map(userID))
+        guard !output.json else { return paging.say(page.items, next: page.next) }
         let kind = Noun.kind
         var table = Table(kind.columns.map { kind.numbers.contains($0) ? "#\($0)" : $0 })
         table.rows = page.items.map { kind.cells($0).map { $0.isEmpty ? "-" : $0 } }
-        Terminal.say(table.text)
-        if let next = page.next { Terminal.remark("More: --cursor \(next.text)\n") }
+        paging.say(table, next: page.next)
     }
 }
 

@@ -26,24 +26,13 @@ struct SessionsCommand: AsyncParsableCommand {
         @Option(help: "Only those that stand so: \(SessionStatus.allCases.map(\.rawValue).joined(separator: ", ")).")
         var status: SessionStatus?
 
-        @Option(help: "How many at the most, up to 500.")
-        var limit = 50
-
-        @Option(help: "Go on where the last page ended.")
-        var cursor: String?
+        @OptionGroup var paging: PageOptions
 
         func work() async throws {
             let filter = SessionFilter(userID: try user.map(userID), type: type, status: status)
-            let after = try cursor.map { text in
-                guard let cursor = PageCursor(text) else { throw ValidationError("--cursor is none of ours.") }
-                return cursor
-            }
-            let page = try await store.open().sessions.list(filter, page: PageRequest(limit: limit, after: after))
-            guard !output.json else {
-                let rows = page.items.map(\.json)
-                Terminal.say(JSONValue.object(["items": .array(rows), "next": .text(page.next?.text)]).text)
-                return
-            }
+            let request = try paging.request()
+            let page = try await store.open().sessions.list(filter, page: request)
+            guard !output.json else { return paging.say(page.items.map(\.json), next: page.next) }
             var table = Table("session", "status", "type", "user", "last activity", "expires", "#requests")
             table.rows = page.items.map { stored in
                 let session = stored.session
@@ -53,9 +42,8 @@ struct SessionsCommand: AsyncParsableCommand {
                     session.requestCount.grouped,
                 ]
             }
-            Terminal.say(table.text)
+            paging.say(table, next: page.next)
             if page.items.isEmpty { Terminal.remark("No such sessions.\n") }
-            if let next = page.next { Terminal.remark("More: --cursor \(next.text)\n") }
         }
     }
 

@@ -15,8 +15,7 @@ struct StatsCommand: OperatorCommand {
 
     func work() async throws {
         let settings = try await store.settings()
-        let statistics = try await OpenStore(settings, for: .using).sessions.statistics()
-        let pipeline = try await PipelineState(settings)
+        let (statistics, pipeline) = try await Self.look(settings)
         let byType = SessionType.allCases.compactMap { type in
             statistics.activeByType[type].map { (type.rawValue, $0) }
         }
@@ -51,18 +50,28 @@ struct StatsCommand: OperatorCommand {
     }
 }
 
+extension StatsCommand {
+    /// Counts sessions, and how far the pipeline is where there is one.
+    private static func look(_ settings: Settings) async throws -> (SessionStatistics, PipelineState?) {
+        guard settings.hasPipeline else {
+            return (try await OpenStore(settings, for: .using).sessions.statistics(), nil)
+        }
+        let pipeline = try await OpenPipeline(settings)
+        let looked = (try await pipeline.sessions.statistics(), try await PipelineState(pipeline))
+        try await pipeline.close()
+        return looked
+    }
+}
+
 /// How far the pipeline is.
 private struct PipelineState {
     private let lags: [PartitionLag]
     private let openLetters: Int
 
-    /// Asks Kafka and the database; nil where there is no pipeline.
-    init?(_ settings: Settings) async throws {
-        guard settings.hasPipeline else { return nil }
-        let pipeline = try await OpenPipeline(settings)
+    /// Asks Kafka and the database.
+    init(_ pipeline: OpenPipeline) async throws {
         lags = try await pipeline.lags()
         openLetters = try await pipeline.letters.openDeadLetters()
-        try await pipeline.close()
     }
 
     var json: JSONValue {

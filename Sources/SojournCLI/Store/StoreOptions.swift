@@ -34,6 +34,35 @@ struct OutputOptions: ParsableArguments {
     var json = false
 }
 
+/// Which page of a listing a command shows.
+struct PageOptions: ParsableArguments {
+    @Option(help: "How many at the most, up to 500.")
+    var limit = 50
+
+    @Option(help: "Go on where the last page ended.")
+    var cursor: String?
+
+    /// The page.
+    func request() throws -> PageRequest {
+        let after = try cursor.map { text in
+            guard let cursor = PageCursor(text) else { throw ValidationError("--cursor is none of ours.") }
+            return cursor
+        }
+        return PageRequest(limit: limit, after: after)
+    }
+
+    /// Prints rows for machines, with the cursor of the next page.
+    func say(_ rows: [JSONValue], next: PageCursor?) {
+        Terminal.say(JSONValue.object(["items": .array(rows), "next": .text(next?.text)]).text)
+    }
+
+    /// Prints a table for people, and how to see the next page.
+    func say(_ table: Table, next: PageCursor?) {
+        Terminal.say(table.text)
+        if let next { Terminal.remark("More: --cursor \(next.text)\n") }
+    }
+}
+
 /// A command of `sojourn`: what it throws is told on standard error in one or two sentences, and the exit code is 1.
 protocol OperatorCommand: AsyncParsableCommand {
     /// The command's work.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import KafkaDriver
 internal import Logging
 internal import ServiceLifecycle
 public import Sojourn
@@ -12,13 +13,15 @@ internal import UnixSignals
 public struct OpenPipeline: Sendable {
     private let open: OpenStore
     private let store: PostgresStore
-    private let settings: KafkaSettings
-    private let logger = Logger(label: "sojourn.pipeline")
+    private let stream: OrderStream
+    private let pipeline: OrderPipeline
+    private let logger: Logger
 
-    /// Opens the database; Kafka is asked where it is needed.
+    /// Opens the database; Kafka is asked where it is needed. Sets up the process's logs, so it can be called once in a process.
     ///
     /// - Throws: `SojournError` with code `notAvailable` but on PostgreSQL; what the store throws on opening.
     public init(_ settings: Settings) async throws {
+        settings.beginLogging()
         guard case .postgres = settings.database,
             case let open = try await OpenStore(settings, for: .using), let store = open.postgres
         else {
@@ -26,44 +29,37 @@ public struct OpenPipeline: Sendable {
         }
         self.open = open
         self.store = store
-        self.settings = settings.kafka
-        settings.beginLogging()
+        stream = settings.kafka.stream
+        logger = Logger(label: "sojourn.pipeline")
+        pipeline = OrderPipeline(stream, store: store, logger: logger)
     }
+
+    /// The façade over the same database.
+    public var sessions: Sessions { open.sessions }
 
     /// The messages that could not be written.
     public var letters: any DeadLetterStore { store }
 
-    /// Closes the database.
-    public func close() async throws { try await open.close() }
-
-    private func stream() throws -> OrderStream {
-        guard !settings.brokers.isEmpty else {
-            throw SojournError(.invalidInput, "Expected Kafka's brokers, as in host:9092.", field: "KAFKA_BROKERS")
-        }
-        var stream = OrderStream(settings.configuration)
-        stream.topic = settings.topic
-        stream.group = settings.group
-        return stream
+    /// Closes what is open to Kafka, and the database.
+    public func close() async throws {
+        await pipeline.shutdown()
+        try await open.close()
     }
 
-    private func watching<Value>(_ body: (OrderPipeline) async throws -> Value) async throws -> Value {
-        let pipeline = OrderPipeline(try stream(), store: store, logger: logger)
-        do {
-            let value = try await body(pipeline)
-            await pipeline.shutdown()
-            return value
-        } catch {
-            await pipeline.shutdown()
-            throw error
+    /// The stream as an operator sees it, where there are brokers to ask.
+    private func brokered() throws -> OrderPipeline {
+        guard !stream.kafka.brokers.isEmpty else {
+            throw SojournError(.invalidInput, "Expected Kafka's brokers, as in host:9092.", field: "KAFKA_BROKERS")
         }
+        return pipeline
     }
 
     /// How far the group is, by partition; nothing where there is no topic.
-    public func lags() async throws -> [PartitionLag] { try await watching { try await $0.lags() } }
+    public func lags() async throws -> [PartitionLag] { try await brokered().lags() }
 
     /// Sets where the group goes on, in all partitions, and returns that by partition.
     public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {
-        try await watching { try await $0.rewind(to: place) }
+        try await brokered().rewind(to: place)
     }
 
     /// Makes orders of random users for random products until `count` are delivered, or until SIGTERM or SIGINT, and returns
@@ -74,10 +70,9 @@ public struct OpenPipeline: Sendable {
     public func produce(
         _ count: Int?, rate: Int?, progress: @escaping @Sendable (Int) -> Void
     ) async throws -> Int {
-        let stream = try stream()
-        try await watching { try await $0.createTopic() }
+        try await brokered().createTopic()
         let reader = try RetailReader(sessions: open.sessions, logger: logger)
-        let producing = Producing { [logger] in
+        let producing = Producing { [stream, logger] in
             try await OrderProducer(stream, logger: logger).produce(
                 count, rate: rate,
                 pick: {
@@ -96,22 +91,20 @@ public struct OpenPipeline: Sendable {
     public func consume(
         workers: Int, isFinite: Bool, progress: @escaping @Sendable (Int) -> Void
     ) async throws {
-        let stream = try stream()
-        try await watching { pipeline in
-            try await pipeline.createTopic()
-            let watch = LagWatch(pipeline: pipeline, isFinite: isFinite, progress: progress)
-            let consumers = (0..<workers).map { number in
-                var logger = logger
-                logger[metadataKey: "worker"] = "\(number)"
-                return OrderConsumer(stream, into: store, logger: logger)
-            }
-            try await run(
-                consumers.map { .init(service: $0) }
-                    + [
-                        .init(service: DeadLetterAnnouncer(stream, store: store, logger: logger)),
-                        .init(service: watch, successTerminationBehavior: .gracefullyShutdownGroup),
-                    ])
+        let pipeline = try brokered()
+        try await pipeline.createTopic()
+        let watch = LagWatch(pipeline: pipeline, isFinite: isFinite, progress: progress)
+        let consumers = (0..<workers).map { number in
+            var logger = logger
+            logger[metadataKey: "worker"] = "\(number)"
+            return OrderConsumer(stream, into: store, logger: logger)
         }
+        try await run(
+            consumers.map { .init(service: $0) }
+                + [
+                    .init(service: DeadLetterAnnouncer(stream, store: store, logger: logger)),
+                    .init(service: watch, successTerminationBehavior: .gracefullyShutdownGroup),
+                ])
     }
 
     private func run(_ services: [ServiceGroupConfiguration.ServiceConfiguration]) async throws {

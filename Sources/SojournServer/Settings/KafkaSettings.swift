@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import KafkaDriver
+internal import SojournKafka
 
 /// Where Kafka is and what of it is ours (K1): values alone, which whoever composes the pipeline hands to the driver.
 public struct KafkaSettings: Sendable, Hashable {
@@ -39,8 +40,16 @@ public struct KafkaSettings: Sendable, Hashable {
     /// Where the password comes from (`KAFKA_PASSWORD`).
     var password = PostgresSettings.PasswordSource.none
 
+    /// The stream of orders.
+    var stream: OrderStream {
+        var stream = OrderStream(configuration)
+        stream.topic = topic
+        stream.group = group
+        return stream
+    }
+
     /// What the driver needs to know.
-    var configuration: KafkaConfiguration {
+    private var configuration: KafkaConfiguration {
         var configuration = KafkaConfiguration(brokers: brokers)
         if security == .tls { configuration.tls = KafkaTLS(caFile: caFile) }
         if let user {
