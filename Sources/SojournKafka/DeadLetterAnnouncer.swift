@@ -44,7 +44,8 @@ public struct DeadLetterAnnouncer: Service {
         for letter in letters {
             try await producer.enqueue(
                 KafkaRecord(
-                    topic: stream.deadLetterTopic, key: letter.message.key, value: letter.message.value,
+                    topic: OrderStream.deadLetterTopic(of: letter.partition.topic), key: letter.message.key,
+                    value: letter.message.value,
                     headers: [
                         KafkaHeader("reason", letter.reason), KafkaHeader("topic", letter.partition.topic),
                         KafkaHeader("partition", "\(letter.partition.number)"),

@@ -5,7 +5,7 @@ public import Logging
 public import ServiceLifecycle
 public import Sojourn
 
-/// One consumer of the group that writes orders into the database (K2). How far the group is stands in the database, beside
+/// One consumer of the group that writes orders and entries of the journal into the database (K2, K4). How far the group is stands in the database, beside
 /// the rows; Kafka is told of it for those who watch there. Any number of them may run, here and elsewhere, and any of them
 /// may die at any moment: nothing is lost or written twice.
 public final class OrderConsumer: Service {
@@ -21,7 +21,7 @@ public final class OrderConsumer: Service {
     public init(
         _ stream: OrderStream, into store: any StreamStore, messagesMax: Int = 2000, logger: Logger
     ) {
-        var settings = KafkaConsumer.Settings(group: stream.group, topics: [stream.topic])
+        var settings = KafkaConsumer.Settings(group: stream.group, topics: stream.topics)
         settings.messagesMax = messagesMax
         settings.sessionTimeout = stream.sessionTimeout
         consumer = KafkaConsumer(stream.kafka, settings, logger: logger)

@@ -20,14 +20,18 @@ public final class OrderPipeline: Sendable {
     /// Closes the connection to the brokers.
     public func shutdown() async { await admin.shutdown() }
 
-    /// Sees to it that there is a topic.
-    public func createTopic() async throws {
-        _ = try await admin.createTopic(stream.topic, partitions: stream.partitions, replicas: stream.replicas)
+    /// Sees to it that there are topics.
+    public func createTopics() async throws {
+        for topic in stream.topics {
+            _ = try await admin.createTopic(topic, partitions: stream.partitions, replicas: stream.replicas)
+        }
     }
 
     /// How far the group is, by partition; nothing where there is no topic.
     public func lags() async throws -> [PartitionLag] {
-        let ends = try await admin.offsets(of: try await admin.partitions(of: stream.topic))
+        var partitions: [KafkaPartition] = []
+        for topic in stream.topics { partitions += try await admin.partitions(of: topic) }
+        let ends = try await admin.offsets(of: partitions)
         let positions = try await store.positions(of: ends.keys.map(stream.partition))
         return ends.sorted { $0.key < $1.key }.map { partition, kept in
             // What is not kept any more will not be read.
@@ -36,7 +40,7 @@ public final class OrderPipeline: Sendable {
         }
     }
 
-    /// Sets where the group goes on, in all partitions, and returns that by partition.
+    /// Sets where the group goes on, in all partitions of orders, and returns that by partition.
     public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {
         let kept = try await admin.offsets(of: try await admin.partitions(of: stream.topic))
         var places: [KafkaPartition: Int64] = [:]

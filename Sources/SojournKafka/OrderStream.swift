@@ -3,15 +3,19 @@
 public import KafkaDriver
 internal import Sojourn
 
-/// The topic of orders and the group that reads it.
+/// The topics of orders and of the journal's entries, and the group that reads them.
 public struct OrderStream: Sendable {
     /// Where the brokers are.
     public var kafka: KafkaConfiguration
-    /// The topic. Default: `orders`.
+    /// The topic of orders. Default: `orders`.
     public var topic = "orders"
+    /// The topic of entries (K4). Default: `journal`.
+    public var journalTopic = "journal"
+    /// Whether the group reads entries too. Default: not.
+    public var readsJournal = false
     /// The group. Default: `sojourn`.
     public var group = "sojourn"
-    /// How many partitions the topic is made with, where it is not there. Default: 9.
+    /// How many partitions a topic is made with, where it is not there. Default: 9.
     public var partitions = 9
     /// How many brokers keep each, where it is not there. Default: 3.
     public var replicas = 3
@@ -23,11 +27,16 @@ public struct OrderStream: Sendable {
         self.kafka = kafka
     }
 
-    /// The topic that dead letters are told of in.
-    public var deadLetterTopic: String { "\(topic).dead-letters" }
+    /// The topics that the group reads.
+    var topics: [String] { readsJournal ? [topic, journalTopic] : [topic] }
+
+    /// The topic that a topic's dead letters are told of in.
+    public static func deadLetterTopic(of topic: String) -> String { "\(topic).dead-letters" }
 
     /// A partition, in the store's terms.
     func partition(_ partition: KafkaPartition) -> StreamPartition {
-        StreamPartition(group: group, topic: partition.topic, number: partition.number)
+        StreamPartition(
+            group: group, topic: partition.topic, number: partition.number,
+            content: partition.topic == journalTopic ? .journal : .orders)
     }
 }

@@ -29,8 +29,15 @@ extension PostgresStore {
 
     public func retryDeadLetter(_ id: Int64) async throws -> DeadLetter? {
         try await settle(id, as: .retried) { transaction, letter in
-            if case .refused(let error) = try await transaction.insert([RetailOrderDraft(letter.message)])[0] {
-                throw error
+            switch letter.partition.content {
+            case .orders:
+                if case .refused(let error) = try await transaction.insert([RetailOrderDraft(letter.message)])[0] {
+                    throw error
+                }
+            case .journal:
+                if case .gone = try await transaction.write([QueuedEntries(letter.message)])[0] {
+                    throw SojournError.noSession()
+                }
             }
         }
     }
@@ -87,7 +94,7 @@ extension DeadLetter {
     /// The columns that `init(_:)` reads, in its order.
     private static let columns = """
         letter_id, consumer_group, topic, partition, message_offset, message_key, message_value, reason, state,
-        created_at, settled_at
+        created_at, settled_at, content
         """
 
     /// Reads a row of a result over `columns`.
@@ -97,7 +104,8 @@ extension DeadLetter {
         }
         self.init(
             id: Int64(try row.int(0)),
-            partition: StreamPartition(group: try row.text(1), topic: try row.text(2), number: try row.int(3)),
+            partition: StreamPartition(
+                group: try row.text(1), topic: try row.text(2), number: try row.int(3), content: try row.name(11)),
             message: StreamMessage(
                 offset: Int64(try row.int(4)), key: try row.optionalBytes(5), value: try row.optionalBytes(6)),
             reason: try row.text(7), state: state, createdAt: try row.time(9), settledAt: try row.optionalTime(10))

@@ -51,6 +51,33 @@ extension PostgresStore {
         }
     }
 
+    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+        try await answering {
+            try await admitReader(access)
+            var arguments = PostgresArguments()
+            arguments.append(uuid: access.id.halves)
+            arguments.append(uuid: id.halves)
+            let found = try await client.send(
+                Self.entries.map { PostgresCall($0, arguments) }, retry: .ifInterrupted)
+            for (kind, rows) in zip(JournalKind.allCases, found) {
+                if let row = rows.first { return try kind.read(row) }
+            }
+            return nil
+        }
+    }
+
+    /// A session's entry by its id, for each kind.
+    private static let entries = JournalKind.allCases.map { kind in
+        PostgresStatement(
+            """
+            SELECT \(kind.columns)
+            FROM sojourn.session_master AS s
+            JOIN sojourn.\(kind.table) AS c
+                ON c.session_id = s.session_id\(kind.span)
+            WHERE s.session_id = $1 AND c.id = $2
+            """, [.uuid, .uuid])
+    }
+
     private func search(
         _ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery, after: (Timestamp, UUIDBytes)?, most: Int
     ) async throws -> [JournalEntry] {
@@ -149,14 +176,18 @@ extension PostgresClient {
     }
 }
 
+extension JournalKind {
+    /// Further conditions by which only those months are touched that a session's (`s`) turns (`c`) lie in.
+    fileprivate var span: String {
+        self == .conversations ? " AND c.\(timeField) BETWEEN s.first_at AND s.last_at" : ""
+    }
+}
+
 extension Reading {
     /// The pages of several sessions that their callers may read. A session knows the span of its turns, so the months
     /// outside it and outside the bounds asked are not touched; of the rest, those are read that the page reaches into.
     static func statement(_ kind: JournalKind) -> PostgresStatement {
         let time = "c.\(kind.timeField)"
-        let span =
-            kind == .conversations
-            ? "\n        AND \(time) >= s.first_at AND \(time) <= s.last_at" : ""
         return PostgresStatement(
             """
             SELECT a.place, page.*
@@ -167,7 +198,7 @@ extension Reading {
             LEFT JOIN LATERAL (
                 SELECT \(kind.columns)
                 FROM sojourn.\(kind.table) AS c
-                WHERE c.session_id = s.session_id\(span)
+                WHERE c.session_id = s.session_id\(kind.span)
                     AND \(time) >= coalesce(a.from_at, '-infinity')
                     AND \(time) < coalesce(a.to_at, 'infinity')
                     AND \(time) <= coalesce(a.after_at, 'infinity')

@@ -10,12 +10,7 @@ extension PostgresStore: PipelineStore {
             let known = try await client.send(
                 [PostgresCall(Self.introducing, arguments), PostgresCall(Self.positions, arguments)],
                 retry: .ifInterrupted)[1]
-            let pairs = try known.map { row in
-                (
-                    StreamPartition(group: try row.text(0), topic: try row.text(1), number: try row.int(2)),
-                    Int64(try row.int(3))
-                )
-            }
+            let pairs = try known.map { (partitions[try $0.int(0) - 1], Int64(try $0.int(1))) }
             return Dictionary(pairs) { $1 }
         }
     }
@@ -23,28 +18,36 @@ extension PostgresStore: PipelineStore {
     public func take(_ step: StreamStep) async throws -> StreamOutcome {
         try await answering {
             do {
-                return try await client.withTransaction(until: .now + client.answerTimeout) { transaction in
-                    // First of all, so that whoever reads the same messages waits here, and then finds them read.
-                    guard try await transaction.run(Self.move(step)).affected == 1 else { throw Fenced() }
-                    let outcomes = try await transaction.insert(step.orders.map(\.draft))
-                    var dead = step.refusals
-                    var present = 0
-                    for (order, outcome) in zip(step.orders, outcomes) {
-                        switch outcome {
-                        case .inserted: break
-                        case .present: present += 1
-                        case .refused(let error):
-                            dead.append(StreamStep.Refusal(message: order.message, reason: "\(error)"))
+                let times = step.appends.flatMap { $0.entries.entries.map(\.at) }
+                return try await makingMonths(for: times) {
+                    try await client.withTransaction(until: .now + client.answerTimeout) { transaction in
+                        // First of all, so that whoever reads the same messages waits here, and then finds them read.
+                        guard try await transaction.run(Self.move(step)).affected == 1 else { throw Fenced() }
+                        var (tally, dead) = try await transaction.insert(step.orders)
+                        dead += step.refusals
+                        for outcome in try await transaction.write(step.appends.map(\.entries)) {
+                            switch outcome {
+                            case .written: tally.written += 1
+                            case .present: tally.present += 1
+                            case .gone: tally.dropped += 1
+                            }
                         }
+                        if tally.dropped > 0 { transaction.enqueue(Self.drop(tally.dropped, of: step.partition)) }
+                        if !dead.isEmpty { transaction.enqueue(Self.bury(dead, of: step.partition)) }
+                        tally.dead = dead.count
+                        return .taken(tally)
                     }
-                    if !dead.isEmpty { transaction.enqueue(Self.bury(dead, of: step.partition)) }
-                    let inserted = step.orders.count + step.refusals.count - dead.count - present
-                    return .taken(orders: inserted, present: present, dead: dead.count)
                 }
             } catch is Fenced {
                 return .fenced
             }
         }
+    }
+
+    public func droppedMessages(of group: String) async throws -> Int {
+        var arguments = PostgresArguments()
+        arguments.append(text: group)
+        return try await answering { try await read(PostgresCall(Self.dropped, arguments)).first?.int(0) ?? 0 }
     }
 
     public func rewind(to positions: [StreamPartition: Int64]) async throws {
@@ -58,20 +61,15 @@ extension PostgresStore: PipelineStore {
     private struct Fenced: Error {}
 
     private static func move(_ step: StreamStep) -> PostgresCall {
-        var arguments = PostgresArguments()
-        arguments.append(text: step.partition.group)
-        arguments.append(text: step.partition.topic)
-        arguments.append(int4: Int32(clamping: step.partition.number))
+        var arguments = PostgresArguments(step.partition)
         arguments.append(int8: step.from)
         arguments.append(int8: step.next)
         return PostgresCall(moving, arguments)
     }
 
     private static func bury(_ refusals: [StreamStep.Refusal], of partition: StreamPartition) -> PostgresCall {
-        var arguments = PostgresArguments()
-        arguments.append(text: partition.group)
-        arguments.append(text: partition.topic)
-        arguments.append(int4: Int32(clamping: partition.number))
+        var arguments = PostgresArguments(partition)
+        arguments.append(text: partition.content.rawValue)
         arguments.append(int8s: refusals.map(\.message.offset))
         arguments.append(bytes: refusals.map(\.message.key))
         arguments.append(bytes: refusals.map(\.message.value))
@@ -90,13 +88,29 @@ extension PostgresStore: PipelineStore {
     private static let burying = PostgresStatement(
         """
         INSERT INTO sojourn.dead_letters (
-            consumer_group, topic, partition, message_offset, message_key, message_value, reason)
-        SELECT $1, $2, $3, a.message_offset, a.message_key, a.message_value, a.reason
-        FROM unnest($4, $5, $6, $7) AS a (message_offset, message_key, message_value, reason)
+            consumer_group, topic, partition, content, message_offset, message_key, message_value, reason)
+        SELECT $1, $2, $3, $4, a.message_offset, a.message_key, a.message_value, a.reason
+        FROM unnest($5, $6, $7, $8) AS a (message_offset, message_key, message_value, reason)
         ORDER BY a.message_offset
         ON CONFLICT (consumer_group, topic, partition, message_offset) DO UPDATE
-        SET reason = excluded.reason, state = 'open', settled_at = NULL, announced_at = NULL
-        """, [.text, .text, .int4, .int8s, .byteas, .byteas, .texts])
+        SET content = excluded.content, reason = excluded.reason, state = 'open', settled_at = NULL, announced_at = NULL
+        """, [.text, .text, .int4, .text, .int8s, .byteas, .byteas, .texts])
+
+    private static func drop(_ count: Int, of partition: StreamPartition) -> PostgresCall {
+        var arguments = PostgresArguments(partition)
+        arguments.append(int8: Int64(count))
+        return PostgresCall(dropping, arguments)
+    }
+
+    private static let dropping = PostgresStatement(
+        """
+        UPDATE sojourn.pipeline_positions
+        SET dropped = dropped + $4
+        WHERE consumer_group = $1 AND topic = $2 AND partition = $3
+        """, [.text, .text, .int4, .int8])
+
+    private static let dropped = PostgresStatement(
+        "SELECT coalesce(sum(dropped), 0)::bigint FROM sojourn.pipeline_positions WHERE consumer_group = $1", [.text])
 
     private static let introducing = PostgresStatement(
         """
@@ -107,8 +121,8 @@ extension PostgresStore: PipelineStore {
 
     private static let positions = PostgresStatement(
         """
-        SELECT p.consumer_group, p.topic, p.partition, p.next_offset
-        FROM unnest($1, $2, $3) AS a (consumer_group, topic, partition)
+        SELECT a.place, p.next_offset
+        FROM unnest($1, $2, $3) WITH ORDINALITY AS a (consumer_group, topic, partition, place)
         JOIN sojourn.pipeline_positions AS p USING (consumer_group, topic, partition)
         """, [.texts, .texts, .int4s])
 
@@ -121,7 +135,32 @@ extension PostgresStore: PipelineStore {
         """, [.texts, .texts, .int4s, .int8s])
 }
 
+extension PostgresTransaction {
+    /// Inserts a step's orders: what became of them, and which are dead letters.
+    fileprivate func insert(_ orders: [StreamStep.Order]) async throws -> (StreamTally, dead: [StreamStep.Refusal]) {
+        var tally = StreamTally()
+        var dead: [StreamStep.Refusal] = []
+        for (order, outcome) in zip(orders, try await insert(orders.map(\.draft))) {
+            switch outcome {
+            case .inserted: tally.written += 1
+            case .present: tally.present += 1
+            case .refused(let error):
+                dead.append(StreamStep.Refusal(message: order.message, reason: "\(error)"))
+            }
+        }
+        return (tally, dead)
+    }
+}
+
 extension PostgresArguments {
+    /// A partition, as three arguments.
+    fileprivate init(_ partition: StreamPartition) {
+        self.init()
+        append(text: partition.group)
+        append(text: partition.topic)
+        append(int4: Int32(clamping: partition.number))
+    }
+
     /// Partitions, as three arrays.
     fileprivate init(_ partitions: [StreamPartition]) {
         self.init()

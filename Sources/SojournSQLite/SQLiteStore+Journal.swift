@@ -31,10 +31,7 @@ extension SQLiteStore: JournalStore {
         try await write { [clock] db in
             let now = clock.now
             var row = try db.admitted(access, at: now)
-            let kind = JournalKind.conversations
-            let stored = try db.first(
-                "SELECT \(kind.columns) FROM \(kind.table) WHERE id = ? AND session_id = ?",
-                [.uuid(turn.uuid), .id(row.id)], kind.read)
+            let stored = try db.entry(turn, of: row.id, .conversations)
             guard var entry = stored, case .conversation(let input, let answered, let before) = entry.body else {
                 throw SojournError.noEntry()
             }
@@ -49,6 +46,18 @@ extension SQLiteStore: JournalStore {
             try db.saveActivity(row, was: expiry)
             entry.body = .conversation(input: input, response: response, extra: merged)
             return entry
+        }
+    }
+
+    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+        try await read { [clock] db in
+            guard let row = try db.row(access.id), row.mayBeRead(access, at: clock.now) else {
+                throw SojournError.noSession()
+            }
+            for kind in JournalKind.allCases {
+                if let entry = try db.entry(id, of: row.id, kind) { return entry }
+            }
+            return nil
         }
     }
 
@@ -108,6 +117,13 @@ private struct Listing {
 }
 
 extension Database {
+    /// A session's entry of a kind.
+    fileprivate func entry(_ id: EntryID, of session: SessionID, _ kind: JournalKind) throws -> JournalEntry? {
+        try first(
+            "SELECT \(kind.columns) FROM \(kind.table) WHERE id = ? AND session_id = ?",
+            [.uuid(id.uuid), .id(session)], kind.read)
+    }
+
     /// Everybody's turns in which a query's text stands, newest first: `limit` of them and at least one more where there
     /// is one.
     fileprivate func search(

@@ -9,8 +9,8 @@ import time
 import unittest
 import uuid
 
-from sojourn import BINARY
-from test_postgres import URL, sql
+from sojourn import BINARY, Server
+from test_postgres import KEY, URL, sql
 
 MOCK = BINARY.parent / "MockKafka"
 
@@ -20,7 +20,7 @@ class Cluster:
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            [MOCK, "3", "orders=9", "orders.dead-letters=1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [MOCK, "3", "orders=9", "orders.dead-letters=1", "journal=9"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.brokers = self.process.stdout.readline().strip()
         return self
 
@@ -115,6 +115,39 @@ class PipelineTest(unittest.TestCase):
         stats = json.loads(self.command("stats", "--json").stdout)["pipeline"]
         self.assertEqual(sum(one["lag"] for one in stats["partitions"]), json.loads(said)["delivered"])
 
+    def test_entries_of_the_journal_are_kept_by_kafka_and_written_by_a_consumer(self):
+        self.environment["JOURNAL_MODE"] = "kafka"
+        server = self.enterContext(
+            Server(DATABASE_URL=self.database, SOJOURN_SERVICE_KEY=KEY, KAFKA_BROKERS=self.cluster.brokers,
+                   JOURNAL_MODE="kafka"))
+        stays, goes = (server.create()["token"] for _ in range(2))
+        path = "/v1/session/conversations"
+        made = [server.call("POST", path, {"input_text": f"turn {number}"}, stays) for number in range(20)]
+        self.assertEqual({answer.status for answer in made}, {202}, made)
+        places = [f"/v1/journal/{answer.json['id']}" for answer in made]
+        self.assertEqual(made[0].headers["Location"], places[0])
+        self.assertEqual(server.call("GET", places[0], token=stays).status, 404)
+        self.assertEqual(server.call("POST", path, {"input_text": "lost"}, goes).status, 202)
+        # What wants to know its number is written at once.
+        direct = server.call("POST", path, {"input_text": "now", "expected_seq": 0}, stays)
+        self.assertEqual((direct.status, direct.json["seq"]), (201, 1))
+        session = server.call("GET", "/v1/session", token=goes).json["session_id"]
+        self.assertEqual(server.call("DELETE", f"/v1/sessions/{session}", token=KEY).status, 204)
+
+        self.command("consume", "--workers", "2", "--exit-when-caught-up")
+        found = [server.call("GET", place, token=stays).json["entry"] for place in places]
+        self.assertEqual([(one["input_text"], one["seq"]) for one in found],
+                         [(f"turn {number}", number + 2) for number in range(20)])
+        stats = json.loads(self.command("stats", "--json").stdout)["pipeline"]
+        self.assertEqual((stats["dropped"], stats["open_dead_letters"]), (1, 0))
+
+        # Kafka is gone: the database takes them, and whoever asks is answered the same.
+        self.cluster.__exit__()
+        answer = server.call("POST", path, {"input_text": "without Kafka"}, stays)
+        self.assertEqual(answer.status, 202)
+        entry = server.call("GET", f"/v1/journal/{answer.json['id']}", token=stays).json["entry"]
+        self.assertEqual((entry["input_text"], entry["seq"]), ("without Kafka", 22))
+
     def test_what_is_missing_is_named(self):
         self.command("init")
         self.environment["KAFKA_BROKERS"] = ""
@@ -126,6 +159,8 @@ class PipelineTest(unittest.TestCase):
         self.environment["DATABASE_URL"] = "sqlite:/nowhere/x.db"
         self.assertIn("PostgreSQL", self.command("consume", code=1).stderr)
         self.command("consume", "--workers", "0", code=64)
+        self.environment["JOURNAL_MODE"] = "kafka"
+        self.assertIn("JOURNAL_MODE", self.command("stats", code=1).stderr)
         self.command("consume", "--rewind", "yesterday", code=64)
 
 

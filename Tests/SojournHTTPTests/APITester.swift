@@ -24,10 +24,13 @@ struct APITester: Sendable {
     /// An API; `configure` changes the configuration before it is used.
     init(
         store: (any SessionStore)? = nil, policies: SessionPolicies = SessionPolicies(),
+        journalQueue: JournalQueue? = nil,
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
         configure: (inout HTTPConfiguration) -> Void = { _ in }
     ) {
-        sessions = Sessions(store: store ?? MemoryStore(clock: clock), policies: policies, clock: clock)
+        sessions = Sessions(
+            store: store ?? MemoryStore(clock: clock), policies: policies, journalQueue: journalQueue,
+            clock: clock)
         var configuration = HTTPConfiguration()
         configuration.serviceKeys = [ServiceKey(Self.key)].compactMap { $0 }
         configuration.clock = clock

@@ -56,13 +56,13 @@ struct PipelineTests {
         defer { store.close() }
         #expect(try await store.positions(of: [partition]) == [partition: 0])
         let first = step((0..<100).map { order($0) }, from: 0)
-        #expect(try await store.take(first) == .taken(orders: 100, present: 0, dead: 0))
+        #expect(try await store.take(first) == .taken(StreamTally(written: 100)))
         #expect(try await store.take(first) == .fenced)
         #expect(try await store.positions(of: [partition]) == [partition: 100])
         // Read again after a rewind: what is there is there.
         try await store.rewind(to: [partition: 50])
         let again = step((50..<120).map { order($0) }, from: 50)
-        #expect(try await store.take(again) == .taken(orders: 20, present: 50, dead: 0))
+        #expect(try await store.take(again) == .taken(StreamTally(written: 20, present: 50)))
         let rows = try await database.run(
             """
             SELECT count(*), count(*) FILTER (WHERE o.category = p.category AND o.user_region = u.region
@@ -92,7 +92,7 @@ struct PipelineTests {
         defer { store.close() }
         _ = try await store.positions(of: [partition])
         let mixed = step([order(1), order(2, user: "late"), order(3, product: "gone"), order(4)], from: 0)
-        #expect(try await store.take(mixed) == .taken(orders: 2, present: 0, dead: 2))
+        #expect(try await store.take(mixed) == .taken(StreamTally(written: 2, dead: 2)))
         #expect(try await store.openDeadLetters() == 2)
         let letters = try await store.deadLetters(PageRequest(limit: 10), state: .open).items
         #expect(letters.map(\.message.offset) == [2, 1])
@@ -163,7 +163,8 @@ struct PipelineTests {
             #expect(try await database.run("SELECT count(*) FROM sojourn.orders")[0].int(0) == good)
             #expect(try await store.openDeadLetters() == bad)
             let admin = KafkaAdmin(stream.kafka, logger: TestServer.logger)
-            let told = try await admin.offsets(of: try await admin.partitions(of: stream.deadLetterTopic))
+            let told = try await admin.offsets(
+                of: try await admin.partitions(of: OrderStream.deadLetterTopic(of: stream.topic)))
             #expect(told.values.reduce(0) { $0 + $1.count } >= bad)
             await admin.shutdown()
             #expect(try await pipeline.lags().count == 9)

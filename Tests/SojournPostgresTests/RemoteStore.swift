@@ -183,6 +183,10 @@ extension RemoteStore {
         try await ask(.finish(turn, access, response: response, extra: extra.text, expectedTurns: expectedTurns))
     }
 
+    func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+        try await ask(.entry(id, access))
+    }
+
     func history(_ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery, page: PageRequest) async throws
         -> Page<JournalEntry>
     {

@@ -16,7 +16,8 @@ struct RetailCacheTests {
     func lives(on kind: String) async throws {
         let prefix = "test:\(UUID())"
         let cache = RedisRetailCache(
-            try RedisUnderTest.configuration(kind), prefix: prefix, answerMax: .seconds(60), logger: Logger(label: "test"))
+            try RedisUnderTest.configuration(kind), prefix: prefix, answerMax: .seconds(60),
+            logger: Logger(label: "test"))
         defer { cache.close() }
         let seed = RetailSeed(3, locale: .en)
         let at = Timestamp(seconds: 1_700_000_000)

@@ -34,6 +34,7 @@ public enum StoreCall: Codable, Sendable {
     case validateWithItems(SessionAccess)
     case append([NewEntry], SessionAccess, expectedTurns: Int?, IdempotencyKey?)
     case finish(EntryID, SessionAccess, response: String, extra: String, expectedTurns: Int?)
+    case entry(EntryID, SessionAccess)
     case history(JournalKind, JournalScope, HistoryQuery, PageRequest)
     case pendingChanges(max: Int)
     case announce([SessionID])
@@ -138,6 +139,7 @@ extension StoreCall {
                 try await store.finish(
                     turn, of: access, response: response, extra: JSONDocument(stored: extra), expectedTurns: turns)
             }
+        case .entry(let id, let access): await Answer { try await store.entry(id, of: access) }
         case .history(let kind, let scope, let query, let page):
             await Answer { try await store.history(kind, of: scope, query, page: page) }
         default: nil

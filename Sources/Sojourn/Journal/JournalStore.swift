@@ -21,6 +21,9 @@ public protocol JournalStore: SessionStore {
         _ turn: EntryID, of access: SessionAccess, response: String, extra: JSONDocument, expectedTurns: Int?
     ) async throws -> JournalEntry
 
+    /// A session's entry of any kind by its id, read as its history is; nil where the session has none of that id.
+    func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry?
+
     /// A page of entries, newest first (by time, then id, downwards). A session's by token while it is live, by trust
     /// also after its end.
     func history(_ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery, page: PageRequest) async throws

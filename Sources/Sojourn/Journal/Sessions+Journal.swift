@@ -29,17 +29,60 @@ extension Sessions {
         idempotency: IdempotencyKey? = nil
     ) async throws -> [JournalEntry] {
         let store = try journalStore
+        let entries = try new(drafts, at: clock.now)
+        return try await store.append(entries, to: access, expectedTurns: expectedTurns, idempotency: idempotency)
+    }
+
+    /// An entry of a session by its id, of any kind; nil where it has none, or where it was left in the queue and is not
+    /// written yet (J4, K4).
+    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+        try await journalStore.entry(id, of: access)
+    }
+
+    /// Whether there is a queue for entries.
+    public var queuesJournal: Bool { journalQueue != nil }
+
+    /// Leaves entries of one kind to be written to a live session's journal later, in the order given (K4): they are kept
+    /// when this returns, and `entry` finds them once they are written. The session is renewed as by a write. One that is gone
+    /// by then takes them with it.
+    ///
+    /// Where the queue cannot take them now, they are written at once, before those that it holds.
+    ///
+    /// - Returns: what will be written, each with the time that it will have.
+    /// - Throws: as `append`; `notAvailable` where there is no queue.
+    public func enqueue(_ drafts: [EntryDraft], to access: SessionAccess) async throws -> [NewEntry] {
+        let store = try journalStore
+        guard let journalQueue else {
+            throw SojournError(.notAvailable, "There is no queue for entries here: append writes them at once.")
+        }
+        let now = clock.now
+        let entries = try new(drafts.map { EntryDraft($0.body, at: $0.at ?? now) }, at: now)
+        guard let session = try await store.find([access])[0]?.session, session.end == nil else {
+            throw SojournError.noSession()
+        }
+        if session.renewal != .fixed, session.isDueForRenewal(at: now) { _ = try await store.extend(access, by: nil) }
+        guard !entries.isEmpty else { return [] }
+        if await journalQueue.keeps(QueuedEntries(entries, of: access.id, at: now)) { return entries }
+        do {
+            _ = try await store.append(entries, to: access, expectedTurns: nil, idempotency: nil)
+        } catch {
+            // What the queue did not confirm may have come through it meanwhile.
+            guard try await store.entry(entries[0].id, of: access) != nil else { throw error }
+        }
+        return entries
+    }
+
+    /// Entries of drafts that are within the limits, with ids.
+    private func new(_ drafts: [EntryDraft], at now: Timestamp) throws -> [NewEntry] {
         try limits.check(count: drafts.count, field: "entries")
         guard Set(drafts.map(\.body.kind)).count <= 1 else {
             throw SojournError(.invalidInput, "Must all be of one kind.", field: "entries")
         }
-        let now = clock.now
         for (index, draft) in drafts.enumerated() {
             try check(draft, now: now, at: drafts.count == 1 ? "" : "[\(index)].")
         }
         let ids = ids(at: drafts.map { $0.at ?? now })
-        let entries = zip(drafts, ids).map { NewEntry(id: $1, at: $0.at, body: $0.body) }
-        return try await store.append(entries, to: access, expectedTurns: expectedTurns, idempotency: idempotency)
+        return zip(drafts, ids).map { NewEntry(id: $1, at: $0.at, body: $0.body) }
     }
 
     /// Gives a turn its response, and puts `extra` over the turn's own as a merge patch (J4).

@@ -44,6 +44,11 @@ extension MemoryModel {
         return finished
     }
 
+    public func entry(_ id: EntryID, of access: SessionAccess, at now: Timestamp) throws -> JournalEntry? {
+        guard let entry = readable(by: access, at: now) else { throw SojournError.noSession() }
+        return entry.journal[id]
+    }
+
     public func history(
         _ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery, page: PageRequest, at now: Timestamp
     ) throws -> Page<JournalEntry> {

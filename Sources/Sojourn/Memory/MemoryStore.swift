@@ -160,6 +160,10 @@ extension MemoryStore: JournalStore {
         }
     }
 
+    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+        try run { try $0.entry(id, of: access, at: $1) }
+    }
+
     public func history(_ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery, page: PageRequest)
         async throws -> Page<JournalEntry>
     {

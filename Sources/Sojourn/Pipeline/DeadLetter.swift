@@ -46,7 +46,8 @@ public struct DeadLetter: Sendable, Hashable {
         let text = { (bytes: [UInt8]?) in JSONValue.optional(bytes.map { String(decoding: $0, as: UTF8.self) }) }
         return .object([
             "letter_id": .integer(id), "group": .string(partition.group), "topic": .string(partition.topic),
-            "partition": .integer(Int64(partition.number)), "offset": .integer(message.offset),
+            "partition": .integer(Int64(partition.number)), "content": .string(partition.content.rawValue),
+            "offset": .integer(message.offset),
             "key": text(message.key), "value": text(message.value), "reason": .string(reason),
             "state": .string(state.rawValue), "created_at": .string(createdAt.text),
             "settled_at": .optional(settledAt?.text),

@@ -8,12 +8,16 @@ public protocol StreamStore: Sendable {
     /// nothing is; from then on it is known.
     func positions(of partitions: [StreamPartition]) async throws -> [StreamPartition: Int64]
 
-    /// Writes a step, all or nothing: orders, dead letters, and where the group is. Where the group is not where the step
-    /// begins, nothing is written.
+    /// Writes a step, all or nothing: what its messages say, dead letters, and where the group is. Where the group is not
+    /// where the step begins, nothing is written.
     ///
-    /// An order that its users and products refuse is a dead letter too. `invalidInput` where the database refuses all of
-    /// it for one of its rows, without saying which.
+    /// An order that its users and products refuse is a dead letter too. Entries are numbered in their session as they come,
+    /// also where it has ended meanwhile; those of a session that is gone are dropped, and counted. `invalidInput` where the
+    /// database refuses all of it for one of its rows, without saying which.
     func take(_ step: StreamStep) async throws -> StreamOutcome
+
+    /// How many messages of a group's journal topics were dropped, since their session was gone.
+    func droppedMessages(of group: String) async throws -> Int
 
     /// Sets where the group goes on. Consumers that run are fenced at their next step, and go on there.
     func rewind(to positions: [StreamPartition: Int64]) async throws

@@ -69,15 +69,13 @@ public struct PipelineWriter: Sendable {
         while isCurrent() {
             do {
                 switch try await store.take(step) {
-                case .taken(let orders, let present, let dead):
-                    count(orders, "written")
-                    count(present, "present")
-                    count(dead, "dead")
-                    if dead > 0 {
+                case .taken(let tally):
+                    count(tally, of: step.partition)
+                    if tally.dead > 0 {
                         logger.warning(
                             "Messages became dead letters: `sojourn dead-letters` shows them.",
                             metadata: [
-                                "partition": "\(step.partition)", "from": "\(step.from)", "count": "\(dead)",
+                                "partition": "\(step.partition)", "from": "\(step.from)", "count": "\(tally.dead)",
                             ])
                     }
                     return .written
@@ -96,8 +94,16 @@ public struct PipelineWriter: Sendable {
         return .stale
     }
 
-    private func count(_ messages: Int, _ outcome: String) {
-        Counter(label: "sojourn_pipeline_messages_total", dimensions: [("outcome", outcome)]).increment(by: messages)
+    private func count(_ tally: StreamTally, of partition: StreamPartition) {
+        let outcomes = [
+            ("written", tally.written), ("present", tally.present), ("dropped", tally.dropped), ("dead", tally.dead),
+        ]
+        for (outcome, messages) in outcomes where messages > 0 {
+            Counter(
+                label: "sojourn_pipeline_messages_total",
+                dimensions: [("content", partition.content.rawValue), ("outcome", outcome)]
+            ).increment(by: messages)
+        }
     }
 
     private static func isAboutData(_ error: SojournError) -> Bool {

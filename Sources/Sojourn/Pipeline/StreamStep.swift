@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// What the messages of a topic are.
+public enum StreamContent: String, Sendable, Hashable, CaseIterable {
+    /// Orders, one each (K1).
+    case orders
+    /// Entries of the journal, those of one call each (K4).
+    case journal
+}
+
 /// One partition of a topic, as one group of consumers reads it.
 public struct StreamPartition: Sendable, Hashable, CustomStringConvertible {
     /// The consumers that share the topic.
@@ -8,12 +16,15 @@ public struct StreamPartition: Sendable, Hashable, CustomStringConvertible {
     public let topic: String
     /// The partition's number, from 0.
     public let number: Int
+    /// What its messages are.
+    public let content: StreamContent
 
     /// Partition `number` of `topic` for `group`.
-    public init(group: String, topic: String, number: Int) {
+    public init(group: String, topic: String, number: Int, content: StreamContent = .orders) {
         self.group = group
         self.topic = topic
         self.number = number
+        self.content = content
     }
 
     public var description: String { "\(topic)/\(number)" }
@@ -46,6 +57,14 @@ public struct StreamStep: Sendable {
         public let draft: RetailOrderDraft
     }
 
+    /// A message that is entries of a session's journal.
+    public struct Append: Sendable {
+        /// The message.
+        public let message: StreamMessage
+        /// What it says.
+        public let entries: QueuedEntries
+    }
+
     /// A message that cannot be written.
     public struct Refusal: Sendable {
         /// The message.
@@ -66,19 +85,24 @@ public struct StreamStep: Sendable {
     public let from: Int64
     /// Where the group is once it is taken.
     public let next: Int64
-    /// The orders.
+    /// The orders, where the partition has orders.
     public private(set) var orders: [Order] = []
+    /// The entries, where the partition has those.
+    public private(set) var appends: [Append] = []
     /// What becomes a dead letter at once.
     public private(set) var refusals: [Refusal] = []
 
-    /// Reads messages, each by itself: what is no order is refused.
+    /// Reads messages, each by itself: what is not what the partition's messages are is refused.
     public init(_ messages: some Sequence<StreamMessage>, of partition: StreamPartition, from: Int64, to next: Int64) {
         self.partition = partition
         self.from = from
         self.next = next
         for message in messages {
             do {
-                orders.append(Order(message: message, draft: try RetailOrderDraft(message)))
+                switch partition.content {
+                case .orders: orders.append(Order(message: message, draft: try RetailOrderDraft(message)))
+                case .journal: appends.append(Append(message: message, entries: try QueuedEntries(message)))
+                }
             } catch {
                 refusals.append(Refusal(message: message, reason: "\(error)"))
             }
@@ -96,10 +120,30 @@ public struct StreamStep: Sendable {
 
 /// What came of a step.
 public enum StreamOutcome: Sendable, Hashable {
-    /// It was taken: so many orders are new, so many were there, so many messages became dead letters.
-    case taken(orders: Int, present: Int, dead: Int)
+    /// It was taken.
+    case taken(StreamTally)
     /// The group is somewhere else, since somebody else moved it; nothing was written.
     case fenced
+}
+
+/// What became of the messages of a step.
+public struct StreamTally: Sendable, Hashable {
+    /// New rows.
+    public var written = 0
+    /// There already.
+    public var present = 0
+    /// Entries of a session that is gone, which nobody can read any more.
+    public var dropped = 0
+    /// Dead letters.
+    public var dead = 0
+
+    /// Messages, by what became of them.
+    public init(written: Int = 0, present: Int = 0, dropped: Int = 0, dead: Int = 0) {
+        self.written = written
+        self.present = present
+        self.dropped = dropped
+        self.dead = dead
+    }
 }
 
 extension RetailOrderDraft {
@@ -111,20 +155,30 @@ extension RetailOrderDraft {
     ///
     /// - Throws: `malformedJSON`, `tooLarge`, or `invalidInput` naming the field that is missing or wrong.
     public init(_ message: StreamMessage) throws {
-        guard let value = message.value else {
-            throw SojournError(.malformedJSON, "The message has no content: a JSON object is expected.")
-        }
-        guard value.count <= Self.messageBytesMax else {
-            throw SojournError(.tooLarge, "The message is larger than \(Self.messageBytesMax) bytes.")
-        }
-        guard case .object(let members) = try JSONValue(parsing: value) else {
-            throw SojournError(.malformedJSON, "The message is no JSON object.")
-        }
+        let members = try message.members(bytesMax: Self.messageBytesMax)
         guard case .string = members["order_id"] else {
             throw SojournError(
                 .invalidInput, "A UUID is expected, by which a repeat is recognised.", field: "order_id")
         }
         try self.init(json: members)
         try check()
+    }
+}
+
+extension StreamMessage {
+    /// The members of the JSON object that its content is.
+    ///
+    /// - Throws: `malformedJSON` or `tooLarge`.
+    func members(bytesMax: Int) throws -> [String: JSONValue] {
+        guard let value else {
+            throw SojournError(.malformedJSON, "The message has no content: a JSON object is expected.")
+        }
+        guard value.count <= bytesMax else {
+            throw SojournError(.tooLarge, "The message is larger than \(bytesMax) bytes.")
+        }
+        guard case .object(let members) = try JSONValue(parsing: value) else {
+            throw SojournError(.malformedJSON, "The message is no JSON object.")
+        }
+        return members
     }
 }

@@ -136,7 +136,7 @@ public struct RetailOrderDraft: Sendable, Hashable {
     /// - Parameter place: where the object stands, before a field's name.
     /// - Throws: `invalidInput` naming the field that is missing, unknown or of another type.
     public init(json: [String: JSONValue], place: String = "") throws {
-        var fields = RetailFields(json, place: place)
+        var fields = JSONFields(json, place: place)
         id = try fields.order("order_id") ?? .new()
         userID = try fields.required("user_id") { try $0.user($1) }
         productID = try fields.required("product_id") { try $0.text($1) }
@@ -190,7 +190,7 @@ public struct RetailOrderPatch: Sendable, Hashable {
     ///
     /// - Throws: `invalidInput` naming the field that is unknown, of another type, or may not be null.
     public init(json: [String: JSONValue]) throws {
-        var fields = RetailFields(json, place: "")
+        var fields = JSONFields(json, place: "")
         status = try fields.firmChange("status") { try $0.text($1) }
         paymentMethod = try fields.change("payment_method") { try $0.text($1) }
         try fields.finish()

@@ -100,7 +100,7 @@ public struct RetailProductDraft: Sendable, Hashable {
     /// - Parameter place: where the object stands, before a field's name.
     /// - Throws: `invalidInput` naming the field that is missing, unknown or of another type.
     public init(json: [String: JSONValue], place: String = "") throws {
-        var fields = RetailFields(json, place: place)
+        var fields = JSONFields(json, place: place)
         id = try fields.text("product_id") ?? UserID.new().text
         name = try fields.required("name") { try $0.text($1) }
         category = try fields.text("category")
@@ -161,7 +161,7 @@ public struct RetailProductPatch: Sendable, Hashable {
     ///
     /// - Throws: `invalidInput` naming the field that is unknown, of another type, or may not be null.
     public init(json: [String: JSONValue]) throws {
-        var fields = RetailFields(json, place: "")
+        var fields = JSONFields(json, place: "")
         name = try fields.firmChange("name") { try $0.text($1) }
         category = try fields.change("category") { try $0.text($1) }
         brand = try fields.change("brand") { try $0.text($1) }

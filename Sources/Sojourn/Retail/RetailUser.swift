@@ -94,7 +94,7 @@ public struct RetailUserDraft: Sendable, Hashable {
     /// - Parameter place: where the object stands, before a field's name.
     /// - Throws: `invalidInput` naming the field that is missing, unknown or of another type.
     public init(json: [String: JSONValue], place: String = "") throws {
-        var fields = RetailFields(json, place: place)
+        var fields = JSONFields(json, place: place)
         id = try fields.user("user_id") ?? .new()
         name = try fields.required("name") { try $0.text($1) }
         gender = try fields.gender("gender")
@@ -147,7 +147,7 @@ public struct RetailUserPatch: Sendable, Hashable {
     ///
     /// - Throws: `invalidInput` naming the field that is unknown, of another type, or may not be null.
     public init(json: [String: JSONValue]) throws {
-        var fields = RetailFields(json, place: "")
+        var fields = JSONFields(json, place: "")
         name = try fields.firmChange("name") { try $0.text($1) }
         gender = try fields.change("gender") { try $0.gender($1) }
         age = try fields.change("age") { try $0.number($1) }

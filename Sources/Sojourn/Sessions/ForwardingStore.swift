@@ -135,6 +135,10 @@ extension ForwardingStore where Self: JournalStore, Base: JournalStore {
         try await base.finish(turn, of: access, response: response, extra: extra, expectedTurns: expectedTurns)
     }
 
+    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+        try await base.entry(id, of: access)
+    }
+
     public func history(_ kind: JournalKind, of scope: JournalScope, _ query: HistoryQuery, page: PageRequest)
         async throws -> Page<JournalEntry>
     {

@@ -15,6 +15,8 @@ public struct Sessions: Sendable {
     public let retailLocale: RetailLocale
     /// Where users and products are cached, and is told of their changes; nil for nowhere.
     let retailCache: (any RetailCache)?
+    /// Where entries of the journal may be left to be written later; nil for nowhere.
+    let journalQueue: JournalQueue?
     /// The time at which ids are minted.
     let clock: any WallClock
     /// Where ids and secrets come from.
@@ -27,18 +29,20 @@ public struct Sessions: Sendable {
     ///   - limits: by default those of `design.md`.
     ///   - retailLocale: the language of users' age groups.
     ///   - retailCache: where `RetailReader` and `CacheWorker` have users and products; nil for nowhere.
+    ///   - journalQueue: where `enqueue` leaves entries; nil for nowhere.
     ///   - clock: for ids only; the store has its own.
     ///   - random: must be fit for secrets outside tests.
     public init(
         store: any SessionStore, policies: SessionPolicies = SessionPolicies(), limits: Limits = Limits(),
         retailLocale: RetailLocale = .ko, retailCache: (any RetailCache)? = nil,
-        clock: any WallClock = SystemWallClock(), random: RandomSource = .system
+        journalQueue: JournalQueue? = nil, clock: any WallClock = SystemWallClock(), random: RandomSource = .system
     ) {
         self.store = store
         self.policies = policies
         self.limits = limits
         self.retailLocale = retailLocale
         self.retailCache = retailCache
+        self.journalQueue = journalQueue
         self.clock = clock
         self.random = random
     }

@@ -67,11 +67,13 @@ extension StatsCommand {
 private struct PipelineState {
     private let lags: [PartitionLag]
     private let openLetters: Int
+    private let dropped: Int
 
     /// Asks Kafka and the database.
     init(_ pipeline: OpenPipeline) async throws {
         lags = try await pipeline.lags()
         openLetters = try await pipeline.letters.openDeadLetters()
+        dropped = try await pipeline.droppedMessages()
     }
 
     var json: JSONValue {
@@ -82,7 +84,7 @@ private struct PipelineState {
                         "partition": .count(lag.partition), "position": .integer(lag.position),
                         "end": .integer(lag.end), "lag": .integer(lag.lag),
                     ])
-                }), "open_dead_letters": .count(openLetters),
+                }), "open_dead_letters": .count(openLetters), "dropped": .count(dropped),
         ])
     }
 
@@ -91,6 +93,7 @@ private struct PipelineState {
         table.rows = lags.map { lag in
             ["\(lag.partition)", Int(lag.position).grouped, Int(lag.end).grouped, Int(lag.lag).grouped]
         }
-        return table.text + "\n\nopen dead letters: \(openLetters.grouped)"
+        let rest = "open dead letters: \(openLetters.grouped)\ndropped, their session being gone: \(dropped.grouped)"
+        return table.text + "\n\n" + rest
     }
 }

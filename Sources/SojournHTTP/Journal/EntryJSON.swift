@@ -3,6 +3,25 @@
 internal import Sojourn
 
 extension JSONWriter {
+    /// The one element of a call that brought one, or all of them as `items`.
+    mutating func oneOrItems<Element>(_ elements: [Element], _ areItems: Bool, _ write: (inout Self, Element) -> Void) {
+        if let only = elements.first, !areItems {
+            write(&self, only)
+        } else {
+            object { $0.member("items", elements, write) }
+        }
+    }
+
+    /// An entry that is kept to be written.
+    mutating func queued(_ entry: NewEntry, of session: SessionID) {
+        object { json in
+            json.member("id", entry.id.description)
+            json.member("session_id", session.description)
+            json.member("kind", entry.body.kind.rawValue)
+            json.member("at", entry.at)
+        }
+    }
+
     /// A journal entry, with the members of its kind.
     mutating func entry(_ entry: JournalEntry) {
         object { json in
@@ -153,6 +172,14 @@ extension Schema {
             components["New" + entryName(kind)] = .input(
                 given, required: solid.subtracting([kind.timeField, "extra", "data", "recommendation_count"]))
         }
+        let kind = Schema.oneOf(JournalKind.allCases.map(\.rawValue))
+        components["QueuedEntry"] = .object(["id": .uuid, "session_id": .uuid, "kind": kind, "at": .time])
+        components["EntryOfKind"] = .object([
+            "kind": kind,
+            "entry": .either(
+                .either(.entry(.conversations), .entry(.interactions)),
+                .either(.entry(.recommendations), .entry(.feedback))),
+        ])
         components["FinishedTurn"] = .input(
             ["response_text": longText, "extra": .freeObject, "expected_seq": .integer(0...1_000_000_000)],
             required: ["response_text"])

@@ -10,7 +10,7 @@ internal import Sojourn
 extension SojournAPI {
     /// The routes of the journal.
     static let journalEndpoints =
-        JournalKind.allCases.flatMap { [listEntries($0), appendEntries($0)] } + [finishTurn, searchTurns]
+        JournalKind.allCases.flatMap { [listEntries($0), appendEntries($0)] } + [readEntry, finishTurn, searchTurns]
 
     /// What the four kinds are called in names of operations.
     private static func name(_ kind: JournalKind) -> String {
@@ -43,6 +43,13 @@ extension SojournAPI {
                 "The entry, or `{\"items\": […]}` for an array.",
                 .either(.entry(kind), .object(["items": .array(of: .entry(kind))])),
                 headers: ["Set-Cookie": .string()]),
+            otherAnswers: [
+                Answer(
+                    status: .accepted,
+                    about: "Kept, to be written in a moment, where the server writes through Kafka (`JOURNAL_MODE`).",
+                    schema: .either(.ref("QueuedEntry"), .object(["items": .array(of: .ref("QueuedEntry"))])),
+                    headers: ["Set-Cookie": .string(), "Location": .string()])
+            ],
             problems: kind == .conversations ? [403, 409] : [403]
         ) { call in
             let mayAnswer = call.caller.isService || call.configuration.clientJournal == .all
@@ -53,17 +60,39 @@ extension SojournAPI {
             let bytes = try await call.bytes()
             let key = try call.idempotencyKey(bytes, access: access)
             let (entries, isArray) = try call.sentEntries(kind, bytes, mayAnswer: mayAnswer)
-            let written = try await call.sessions.append(
-                entries.map(\.draft), to: access, expectedTurns: try expectedTurns(entries), idempotency: key)
-            var response = Response.json(.created) { json in
-                if let only = written.first, !isArray {
-                    json.entry(only)
-                } else {
-                    json.object { $0.member("items", written) { $0.entry($1) } }
+            let (drafts, expectedTurns) = (entries.map(\.draft), try expectedTurns(entries))
+            var response: Response
+            // What the database has to decide it decides at once.
+            if call.sessions.queuesJournal, key == nil, expectedTurns == nil {
+                let queued = try await call.sessions.enqueue(drafts, to: access)
+                response = .json(.accepted) { json in
+                    json.oneOrItems(queued, isArray) { $0.queued($1, of: access.id) }
                 }
+                if let only = queued.first, !isArray { response.headers[.location] = "/v1/journal/\(only.id)" }
+            } else {
+                let written = try await call.sessions.append(
+                    drafts, to: access, expectedTurns: expectedTurns, idempotency: key)
+                response = .json(.created) { json in json.oneOrItems(written, isArray) { $0.entry($1) } }
             }
             try await call.renewCookie(in: &response)
             return response
+        }
+    }
+
+    private static let readEntry = Endpoint(
+        method: .get, path: "/v1/journal/{id}", operationID: "getEntry",
+        summary: "The session's entry of that id, once it is written.", access: .token, capability: .journal,
+        parameters: [.entryID], answer: .ok("The entry, and of which kind it is.", .ref("EntryOfKind")), problems: [404]
+    ) { call in
+        guard let entry = try await call.sessions.entry(try call.entryID, of: try call.own) else {
+            throw SojournError.noEntry()
+        }
+        return .json { json in
+            json.object { json in
+                json.member("kind", entry.body.kind.rawValue)
+                json.key("entry")
+                json.entry(entry)
+            }
         }
     }
 
@@ -88,9 +117,7 @@ extension SojournAPI {
         guard call.caller.isService || call.configuration.clientJournal == .all else {
             throw Problem.forbidden("Responses are a service key's to write.", field: "response_text")
         }
-        guard let turn = call.context.parameters["id"].flatMap({ EntryID($0) }) else {
-            throw Problem.invalid("id", "Must be a UUID.")
-        }
+        let turn = try call.entryID
         var fields = try await call.fields()
         let response = try fields.requiredString("response_text")
         let extra = try fields.object("extra") ?? [:]
@@ -113,6 +140,16 @@ extension SojournAPI {
 }
 
 extension Call {
+    /// The entry that the path names.
+    fileprivate var entryID: EntryID {
+        get throws {
+            guard let id = context.parameters["id"].flatMap({ EntryID($0) }) else {
+                throw Problem.invalid("id", "Must be a UUID.")
+            }
+            return id
+        }
+    }
+
     /// A page of a history, as the query asks for it.
     func history(_ kind: JournalKind, of scope: JournalScope) async throws -> Response {
         let query = HistoryQuery(

@@ -10,6 +10,8 @@ CREATE TABLE sojourn.pipeline_positions (
     -- The offset of the first message that is not written yet.
     next_offset    bigint      NOT NULL DEFAULT 0 CHECK (next_offset >= 0),
     moved_at       timestamptz NOT NULL DEFAULT sojourn.clock(),
+    -- Messages of a journal's topic whose session was gone.
+    dropped        bigint      NOT NULL DEFAULT 0,
     PRIMARY KEY (consumer_group, topic, partition)
 ) WITH (fillfactor = 50);
 
@@ -18,6 +20,8 @@ CREATE TABLE sojourn.dead_letters (
     consumer_group text        NOT NULL,
     topic          text        NOT NULL,
     partition      integer     NOT NULL,
+    -- What the topic's messages are: as what this one is tried again.
+    content        text        NOT NULL CHECK (content IN ('orders', 'journal')),
     message_offset bigint      NOT NULL,
     message_key    bytea,
     message_value  bytea,

@@ -40,6 +40,9 @@ public struct OpenPipeline: Sendable {
     /// The messages that could not be written.
     public var letters: any DeadLetterStore { store }
 
+    /// How many messages were dropped, since their session was gone.
+    public func droppedMessages() async throws -> Int { try await store.droppedMessages(of: stream.group) }
+
     /// Closes what is open to Kafka, and the database.
     public func close() async throws {
         await pipeline.shutdown()
@@ -57,7 +60,7 @@ public struct OpenPipeline: Sendable {
     /// How far the group is, by partition; nothing where there is no topic.
     public func lags() async throws -> [PartitionLag] { try await brokered().lags() }
 
-    /// Sets where the group goes on, in all partitions, and returns that by partition.
+    /// Sets where the group goes on, in all partitions of orders, and returns that by partition.
     public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {
         try await brokered().rewind(to: place)
     }
@@ -70,7 +73,7 @@ public struct OpenPipeline: Sendable {
     public func produce(
         _ count: Int?, rate: Int?, progress: @escaping @Sendable (Int) -> Void
     ) async throws -> Int {
-        try await brokered().createTopic()
+        try await brokered().createTopics()
         let reader = try RetailReader(sessions: open.sessions, logger: logger)
         let producing = Producing { [stream, logger] in
             try await OrderProducer(stream, logger: logger).produce(
@@ -84,7 +87,7 @@ public struct OpenPipeline: Sendable {
         return producing.delivered
     }
 
-    /// Writes orders into the database by so many consumers, until SIGTERM or SIGINT, or until nothing is left.
+    /// Writes orders, and with `JOURNAL_MODE=kafka` entries of the journal, into the database by so many consumers, until SIGTERM or SIGINT, or until nothing is left.
     ///
     /// - Parameter isFinite: whether to end once the group has come to the end of every partition.
     /// - Parameter progress: told, every half second, how many messages are still to be written.
@@ -92,7 +95,7 @@ public struct OpenPipeline: Sendable {
         workers: Int, isFinite: Bool, progress: @escaping @Sendable (Int) -> Void
     ) async throws {
         let pipeline = try brokered()
-        try await pipeline.createTopic()
+        try await pipeline.createTopics()
         let watch = LagWatch(pipeline: pipeline, isFinite: isFinite, progress: progress)
         let consumers = (0..<workers).map { number in
             var logger = logger

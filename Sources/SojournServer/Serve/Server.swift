@@ -48,7 +48,8 @@ public struct Server: Sendable {
             router: api.makeRouter(), server: try channel(),
             configuration: .init(
                 address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024),
-            services: [store.tier, store.sweeper, store.partitions, store.cacheWorker].compactMap(\.self),
+            services: [store.tier, store.sweeper, store.partitions, store.cacheWorker, store.journalLog].compactMap(
+                \.self),
             onServerRunning: { [settings] channel in
                 logger.info(
                     "serving",

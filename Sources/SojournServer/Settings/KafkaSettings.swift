@@ -23,10 +23,22 @@ public struct KafkaSettings: Sendable, Hashable {
         case scramSHA512 = "scram-sha-512"
     }
 
+    /// How entries of the journal are written (`JOURNAL_MODE`).
+    public enum JournalMode: String, Sendable, Hashable, CaseIterable {
+        /// By the call that brings them.
+        case direct
+        /// Through Kafka, by `sojourn consume` (K4).
+        case kafka
+    }
+
     /// Brokers to begin with, as `host:port` (`KAFKA_BROKERS`); none where there is no Kafka.
     public var brokers: [String] = []
     /// The topic of orders (`KAFKA_TOPIC`).
     public var topic = "orders"
+    /// The topic of entries of the journal (`KAFKA_JOURNAL_TOPIC`).
+    public var journalTopic = "journal"
+    /// How entries of the journal are written (`JOURNAL_MODE`).
+    public var journalMode = JournalMode.direct
     /// The group of consumers (`KAFKA_GROUP`).
     public var group = "sojourn"
     /// Whether connections are encrypted (`KAFKA_SECURITY`).
@@ -45,6 +57,8 @@ public struct KafkaSettings: Sendable, Hashable {
         var stream = OrderStream(configuration)
         stream.topic = topic
         stream.group = group
+        stream.journalTopic = journalTopic
+        stream.readsJournal = journalMode == .kafka
         return stream
     }
 
@@ -66,16 +80,31 @@ public struct KafkaSettings: Sendable, Hashable {
 }
 
 extension KafkaSettings {
-    /// Reads `KAFKA_*`.
-    mutating func read(_ reader: inout SettingsReader) {
+    /// Reads `KAFKA_*`, and `JOURNAL_MODE`.
+    mutating func read(_ reader: inout SettingsReader, beside database: Settings.Database) {
         brokers = reader.readList("KAFKA_BROKERS", .broker)
         topic = reader.read("KAFKA_TOPIC", .topic, default: topic)
+        journalTopic = reader.read("KAFKA_JOURNAL_TOPIC", .topic, default: journalTopic)
         group = reader.read("KAFKA_GROUP", .topic, default: group)
         security = reader.read("KAFKA_SECURITY", .word, default: security)
         caFile = reader.readIfSet("KAFKA_CA", .readableFile)
         user = reader.readIfSet("KAFKA_USER", .text)
         mechanism = reader.read("KAFKA_SASL", .word, default: mechanism)
         password = reader.readPassword("KAFKA") ?? .none
+        journalMode = reader.read("JOURNAL_MODE", .word, default: journalMode)
+        if journalMode == .kafka {
+            if brokers.isEmpty {
+                reader.complainIfNotWrong("KAFKA_BROKERS", expected: "host:port: JOURNAL_MODE is kafka")
+            }
+            if case .postgres = database {
+            } else {
+                reader.complain(
+                    "JOURNAL_MODE", expected: "direct: what comes from Kafka is written into PostgreSQL alone")
+            }
+            if topic == journalTopic {
+                reader.complain("KAFKA_JOURNAL_TOPIC", expected: "another topic than that of orders, KAFKA_TOPIC")
+            }
+        }
         if user != nil, password == PostgresSettings.PasswordSource.none {
             reader.complainIfNotWrong(
                 "KAFKA_PASSWORD", expected: "a password beside KAFKA_USER, or KAFKA_PASSWORD_FILE or _COMMAND")

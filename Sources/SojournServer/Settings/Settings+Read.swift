@@ -27,7 +27,7 @@ extension Settings {
         readPartitions(&reader)
         retailLocale = reader.read("RETAIL_LOCALE", .word, default: retailLocale)
         readAging(&reader)
-        kafka.read(&reader)
+        kafka.read(&reader, beside: database)
         readLimits(&reader)
     }
 

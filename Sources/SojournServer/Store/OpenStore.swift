@@ -4,6 +4,7 @@ internal import Foundation
 internal import Logging
 internal import ServiceLifecycle
 public import Sojourn
+internal import SojournKafka
 internal import SojournPostgres
 internal import SojournRedis
 internal import SojournSQLite
@@ -43,6 +44,8 @@ public struct OpenStore: Sendable {
     private let base: Base
     private let cache: RedisCache?
     private let retailCache: RedisRetailCache?
+    /// Where entries of the journal wait in Kafka, which runs where the store is served; nil where they are written at once.
+    let journalLog: KafkaJournalLog?
 
     /// Opens the store.
     ///
@@ -70,10 +73,13 @@ public struct OpenStore: Sendable {
             let redis = try await settings.open()
             (store, tier, base) = (redis, nil, .redis(redis))
         }
+        journalLog =
+            purpose == .serving && settings.kafka.journalMode == .kafka
+            ? KafkaJournalLog(settings.kafka.stream, logger: Logger(label: "sojourn.journal")) : nil
         place = settings.database.place
         sessions = Sessions(
             store: store, policies: settings.policies, limits: settings.limits, retailLocale: settings.retailLocale,
-            retailCache: retailCache)
+            retailCache: retailCache, journalQueue: journalLog.map { JournalQueue($0) })
         var pace = Sweeper.Pace()
         pace.interval = settings.sweepInterval
         sweeper = Sweeper(sessions: sessions, pace: pace)
@@ -136,6 +142,7 @@ public struct OpenStore: Sendable {
 
     /// Closes the store: what is under way is finished, and later calls throw `storeUnavailable`.
     public func close() async throws {
+        await journalLog?.shutdown()
         cache?.close()
         retailCache?.close()
         switch base {

@@ -259,6 +259,27 @@ enum JournalSuite {
                 .conversations, of: .user(UserID(stored: "nobody")), HistoryQuery(), page: PageRequest())
             #expect(nobody.items.isEmpty && nobody.next == nil)
         },
+        example("Journal: an entry of any kind is found by its id, in its own session only, as its history is") {
+            bench in
+            let (visitor, other) = (try await bench.create(), try await bench.create())
+            let bodies: [JournalBody] = [
+                .conversation(input: "q", response: nil, extra: .empty), .interaction(type: "click", data: .empty),
+                .recommendations(shopID: nil, recommendations: .array([]), count: 0),
+                .feedback(type: "stars", targetType: nil, targetID: nil, rating: 4, comment: nil),
+            ]
+            for body in bodies {
+                let entry = bench.entry(body, at: bench.clock.now - .days(40))
+                let written = try await bench.append([entry], to: visitor.access)
+                #expect(try await bench.journal.entry(entry.id, of: visitor.access) == written[0])
+                #expect(try await bench.journal.entry(entry.id, of: visitor.trusted) == written[0])
+                #expect(try await bench.journal.entry(entry.id, of: other.access) == nil)
+            }
+            #expect(try await bench.journal.entry(bench.turn().id, of: visitor.access) == nil)
+            _ = try await bench.store.end([visitor.trusted])
+            await bench.refuses(.noSession) {
+                try await bench.journal.entry(bench.turn().id, of: visitor.access)
+            }
+        },
         example("Journal: a cursor of another listing is refused") { bench in
             let visitor = try await bench.create()
             let error = await bench.refuses(.invalidInput) {

@@ -191,4 +191,42 @@ import Testing
         #expect(answer.status == 422)
         #expect(answer.field == field)
     }
+
+    @Test("an entry is read by its id, in its own session")
+    func byID() async throws {
+        let token = try await api.begin()
+        let written = try await api.send(
+            .post, "/v1/session/interactions", #"{"interaction_type":"click"}"#, token: token)
+        let id = try #require(written.json["id"] as? String)
+        let read = try await api.send(.get, "/v1/journal/\(id)", token: token)
+        #expect(read.status == 200 && read.json["kind"] as? String == "interactions")
+        #expect((read.json["entry"] as? [String: Any])?["id"] as? String == id)
+        let other = try await api.send(.get, "/v1/journal/\(id)", token: try await api.begin())
+        #expect(other.status == 404 && other.json["code"] as? String == "no_entry")
+        #expect(try await api.send(.get, "/v1/journal/nonsense", token: token).status == 422)
+        #expect(try await api.send(.get, "/v1/journal/\(id)").status == 401)
+    }
+
+    @Test("with a queue entries are kept, with an address where they will be, but for those that want an answer now")
+    func queue() async throws {
+        struct Log: JournalLog {
+            func keep(_ entries: QueuedEntries) async throws {}
+        }
+        let api = APITester(journalQueue: JournalQueue(Log()))
+        let token = try await api.begin()
+        let path = "/v1/session/conversations"
+        let one = try await api.send(.post, path, #"{"input_text":"a"}"#, token: token)
+        #expect(one.status == 202 && Set(one.json.keys) == ["id", "session_id", "kind", "at"])
+        let id = try #require(one.json["id"] as? String)
+        #expect(one.headers[.location] == "/v1/journal/\(id)")
+        #expect(try await api.send(.get, "/v1/journal/\(id)", token: token).status == 404)
+        let two = try await api.send(.post, path, #"[{"input_text":"a"},{"input_text":"b"}]"#, token: token)
+        #expect(two.status == 202 && two.items.count == 2 && two.headers[.location] == nil)
+        let keyed = try await api.send(
+            .post, path, #"{"input_text":"a"}"#, token: token, headers: [Self.idempotency: "k"])
+        #expect(keyed.status == 201 && keyed.json["seq"] as? Int == 1)
+        let expecting = try await api.send(.post, path, #"{"input_text":"a","expected_seq":1}"#, token: token)
+        #expect(expecting.status == 201)
+        #expect(try await api.send(.post, path, #"{"input_text":1}"#, token: token).status == 422)
+    }
 }

@@ -48,11 +48,13 @@ struct PipelineWriterTests {
                 state.position = step.next
                 state.written += step.orders.map(\.message.offset)
                 for refusal in step.refusals { state.dead[refusal.message.offset] = refusal.reason }
-                return .taken(orders: step.orders.count, present: 0, dead: step.refusals.count)
+                return .taken(StreamTally(written: step.orders.count, dead: step.refusals.count))
             }
             try after(call)
             return outcome
         }
+
+        func droppedMessages(of group: String) async throws -> Int { 0 }
 
         func rewind(to positions: [StreamPartition: Int64]) async throws {
             state.withLock { $0.position = positions.values.first ?? 0 }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import KafkaDriver
+public import Logging
+public import ServiceLifecycle
+public import Sojourn
+internal import Synchronization
+
+/// The topic in which entries of the journal wait to be written (K4), keyed by session, so that a session's keep their order.
+public final class KafkaJournalLog: JournalLog, Service {
+    private let stream: OrderStream
+    private let logger: Logger
+    /// Made anew where one can do nothing any more.
+    private let producer: Mutex<KafkaProducer>
+    /// Most time until a caller knows that Kafka has it, or that the database shall.
+    private static let answerMax = Duration.seconds(5)
+
+    /// The log in the stream's topic of entries. Connects when it is first used.
+    public init(_ stream: OrderStream, logger: Logger) {
+        self.stream = stream
+        self.logger = logger
+        producer = Mutex(Self.producer(stream, logger))
+    }
+
+    private static func producer(_ stream: OrderStream, _ logger: Logger) -> KafkaProducer {
+        var settings = KafkaProducer.Settings()
+        settings.deliveryTimeout = answerMax
+        return KafkaProducer(stream.kafka, settings, logger: logger)
+    }
+
+    public func keep(_ entries: QueuedEntries) async throws {
+        let producer = producer.withLock { $0 }
+        let key = Array(entries.sessionID.description.utf8)
+        do {
+            _ = try await producer.send(KafkaRecord(topic: stream.journalTopic, key: key, value: entries.message))
+        } catch {
+            if error.isFatal {
+                self.producer.withLock { current in
+                    if current === producer { current = Self.producer(stream, logger) }
+                }
+            }
+            throw error
+        }
+    }
+
+    /// Sees to it that there is a topic, then waits for the service group's graceful shutdown or for cancellation.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown { [self] in
+            let admin = KafkaAdmin(stream.kafka, logger: logger)
+            while !Task.isCancelled {
+                do {
+                    _ = try await admin.createTopic(
+                        stream.journalTopic, partitions: stream.partitions, replicas: stream.replicas)
+                    break
+                } catch {
+                    logger.debug(
+                        "The topic is not there yet.",
+                        metadata: ["topic": "\(stream.journalTopic)", "reason": "\(error)"])
+                }
+                try? await Task.sleep(for: .seconds(5))
+            }
+            await admin.shutdown()
+        }
+        try? await gracefulShutdown()
+    }
+
+    /// Delivers what was handed over, and closes the connection; later calls fail.
+    public func shutdown() async {
+        await producer.withLock { $0 }.shutdown()
+    }
+}
