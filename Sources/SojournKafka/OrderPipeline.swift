@@ -36,7 +36,8 @@ public final class OrderPipeline: Sendable {
         return ends.sorted { $0.key < $1.key }.map { partition, kept in
             // What is not kept any more will not be read.
             let position = max(positions[stream.partition(partition)] ?? 0, kept.lowerBound)
-            return PartitionLag(partition: partition.number, position: position, end: kept.upperBound)
+            return PartitionLag(
+                topic: partition.topic, partition: partition.number, position: position, end: kept.upperBound)
         }
     }
 

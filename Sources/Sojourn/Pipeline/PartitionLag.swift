@@ -4,6 +4,8 @@ public import Foundation
 
 /// How far a group is in one partition.
 public struct PartitionLag: Sendable, Hashable {
+    /// The topic.
+    public let topic: String
     /// The partition's number.
     public let partition: Int
     /// Where the group goes on.
@@ -12,7 +14,8 @@ public struct PartitionLag: Sendable, Hashable {
     public let end: Int64
 
     /// Where a group is: for the pipeline.
-    public init(partition: Int, position: Int64, end: Int64) {
+    public init(topic: String, partition: Int, position: Int64, end: Int64) {
+        self.topic = topic
         self.partition = partition
         self.position = position
         self.end = end

@@ -81,17 +81,17 @@ private struct PipelineState {
             "partitions": .array(
                 lags.map { lag in
                     .object([
-                        "partition": .count(lag.partition), "position": .integer(lag.position),
-                        "end": .integer(lag.end), "lag": .integer(lag.lag),
+                        "topic": .string(lag.topic), "partition": .count(lag.partition),
+                        "position": .integer(lag.position), "end": .integer(lag.end), "lag": .integer(lag.lag),
                     ])
                 }), "open_dead_letters": .count(openLetters), "dropped": .count(dropped),
         ])
     }
 
     var text: String {
-        var table = Table("partition", "#position", "#end", "#lag")
+        var table = Table("topic", "#partition", "#position", "#end", "#lag")
         table.rows = lags.map { lag in
-            ["\(lag.partition)", Int(lag.position).grouped, Int(lag.end).grouped, Int(lag.lag).grouped]
+            [lag.topic, "\(lag.partition)", Int(lag.position).grouped, Int(lag.end).grouped, Int(lag.lag).grouped]
         }
         let rest = "open dead letters: \(openLetters.grouped)\ndropped, their session being gone: \(dropped.grouped)"
         return table.text + "\n\n" + rest
