@@ -36,7 +36,7 @@ public struct SojournError: Error, Sendable {
         public static let limitReached = Self(.limitReached)
         /// The conversation is not where the caller believed; detail `current_seq` tells where it is.
         public static let sequenceConflict = Self(.sequenceConflict)
-        /// The turn has its response already.
+        /// The turn has its response already, or the dead letter was written or given up.
         public static let alreadyFinished = Self(.alreadyFinished)
         /// There is no such journal entry in this session.
         public static let noEntry = Self(.noEntry)

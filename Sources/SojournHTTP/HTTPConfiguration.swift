@@ -28,6 +28,8 @@ public struct HTTPConfiguration: Sendable {
     public var metricsText: (@Sendable () -> String)?
     /// Begins a sweep and returns at once; nil (default) where none runs in this process.
     public var sweepNow: (@Sendable () -> Void)?
+    /// Looks how far the pipeline is; nil (default) where this process knows of none.
+    public var pipelineStatus: (@Sendable () async throws -> PipelineStatus)?
     /// Where requests and failures are logged: not the framework's logger of a request, whose set-up every request would
     /// pay for.
     public var logger = Logger(label: "sojourn.http")

@@ -48,7 +48,8 @@ public final class SojournAPI: Sendable {
     /// Every route that there is.
     static let endpoints: [Endpoint] =
         sessionEndpoints + verifyEndpoints + sessionsEndpoints + batchEndpoints + itemsEndpoints + journalEndpoints
-        + usersEndpoints + retailEndpoints + adminEndpoints + cacheEndpoints + partitionsEndpoints + healthEndpoints
+        + usersEndpoints + retailEndpoints + adminEndpoints + cacheEndpoints + partitionsEndpoints + pipelineEndpoints
+        + healthEndpoints
 
     /// A router with all routes. Routes of your own may be added to it.
     public func makeRouter() -> Router<SojournContext> {

@@ -41,6 +41,13 @@ public final class OrderPipeline: Sendable {
         }
     }
 
+    /// How far the group is, and what could not be written.
+    public func status(_ letters: DeadLetters) async throws -> PipelineStatus {
+        PipelineStatus(
+            group: stream.group, partitions: try await lags(), openDeadLetters: try await letters.openCount(),
+            dropped: try await store.droppedMessages(of: stream.group), at: SystemWallClock().now)
+    }
+
     /// Sets where the group goes on, in all partitions of orders, and returns that by partition.
     public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {
         let kept = try await admin.offsets(of: try await admin.partitions(of: stream.topic))

@@ -70,7 +70,7 @@ extension PostgresStore {
             else { return nil }
             guard letter.state == .open else {
                 throw SojournError(
-                    .invalidInput, "The letter is \(letter.state.rawValue) already.", field: "letter_id")
+                    .alreadyFinished, "The letter is \(letter.state.rawValue) already.", field: "letter_id")
             }
             try await body(transaction, letter)
             var arguments = PostgresArguments()

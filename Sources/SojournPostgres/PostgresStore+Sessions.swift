@@ -5,7 +5,7 @@ public import Sojourn
 
 extension PostgresStore: SessionStore {
     public var capabilities: StoreCapabilities {
-        [.sessions, .items, .journal, .history, .partitions, .tiering, .retail]
+        [.sessions, .items, .journal, .history, .partitions, .tiering, .retail, .deadLetters]
     }
 
     public func find(_ accesses: [SessionAccess]) async throws -> [StoredSession?] {

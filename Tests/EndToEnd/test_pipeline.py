@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ import uuid
 
 from sojourn import BINARY, Server
 from test_postgres import KEY, URL, sql
+from test_redis import PATIENCE, REDIS
 
 MOCK = BINARY.parent / "MockKafka"
 
@@ -63,6 +65,7 @@ class PipelineTest(unittest.TestCase):
 
         stats = json.loads(self.command("stats", "--json").stdout)["pipeline"]
         self.assertEqual(sum(one["lag"] for one in stats["partitions"]), 3000)
+        self.assertEqual((stats["group"], stats["lag"], stats["partitions"][0]["topic"]), ("sojourn", 3000, "orders"))
         for _ in range(2):
             consumer = subprocess.Popen(
                 [BINARY, "consume", "--workers", "2"], env=self.environment, stderr=subprocess.DEVNULL)
@@ -99,6 +102,100 @@ class PipelineTest(unittest.TestCase):
         self.assertEqual(self.count("orders"), 3000)
         places = sql(self.database, "SELECT sum(next_offset) FROM sojourn.pipeline_positions")
         self.assertEqual(int(places), 3000)
+
+    def serve(self, **environment):
+        return self.enterContext(Server(DATABASE_URL=self.database, SOJOURN_SERVICE_KEY=KEY, **environment))
+
+    def ask(self, server, method, path, status=200):
+        answer = server.call(method, "/v1/admin/" + path, token=KEY)
+        self.assertEqual(answer.status, status, answer)
+        return answer.json
+
+    def gauges(self, server):
+        """The lag by partition, and the open dead letters, as /metrics has them."""
+        text = server.call("GET", "/metrics", token=KEY).body.decode()
+        lags = re.findall(r'^sojourn_pipeline_lag\{partition="(\d)",topic="orders"\} (\d+)$', text, re.MULTILINE)
+        letters = re.search(r"^sojourn_dead_letters_open (\d+)$", text, re.MULTILINE)
+        return {int(number): int(lag) for number, lag in lags}, letters and int(letters[1])
+
+    def wait(self, holds):
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def test_the_server_shows_how_far_the_pipeline_is_and_settles_dead_letters(self):
+        self.command("seed", "--users", "30", "--products", "20")
+        self.command("produce", "orders", "--count", "600")
+        gone = sql(self.database, "SELECT min(user_id) FROM sojourn.users").strip()
+        sql(self.database, f"DELETE FROM sojourn.users WHERE user_id = '{gone}'")
+        server = self.serve(KAFKA_BROKERS=self.cluster.brokers)
+        self.wait(lambda: sum(self.gauges(server)[0].values()) == 600)  # by the server itself
+        before = self.ask(server, "GET", "pipeline")
+        self.assertEqual((before["group"], before["lag"], before["open_dead_letters"]), ("sojourn", 600, 0))
+        self.assertEqual([one["partition"] for one in before["partitions"]], list(range(9)))
+        self.assertTrue(all(
+            (one["topic"], one["position"], one["lag"]) == ("orders", 0, one["end"]) for one in before["partitions"]))
+        self.command("consume", "--workers", "2", "--exit-when-caught-up")
+        after = self.ask(server, "GET", "pipeline")
+        self.assertEqual((after["lag"], len(after["partitions"])), (0, 9))
+        self.assertGreater(after["open_dead_letters"], 2)
+        self.assertEqual(after["open_dead_letters"] + self.count("orders"), 600)
+        self.assertEqual(self.gauges(server), ({number: 0 for number in range(9)}, after["open_dead_letters"]))
+
+        letters = self.ask(server, "GET", "dead-letters?limit=500")["items"]
+        self.assertEqual(len(letters), after["open_dead_letters"])
+        first, second = letters[0], letters[1]
+        self.assertEqual(self.ask(server, "GET", f"dead-letters/{first['letter_id']}"), first)
+        self.assertEqual((first["key"], first["state"], first["topic"]), (gone, "open", "orders"))
+        refused = self.ask(server, "POST", f"dead-letters/{first['letter_id']}/retry", 422)
+        self.assertEqual(refused["code"], "letter_refused")
+        self.assertIn("user_id", refused["detail"])
+        self.assertEqual(self.ask(server, "POST", f"dead-letters/{second['letter_id']}/drop")["state"], "dropped")
+        sql(self.database, f"INSERT INTO sojourn.users (user_id, name) VALUES ('{gone}', 'Mina')")
+        written = self.ask(server, "POST", f"dead-letters/{first['letter_id']}/retry")
+        self.assertEqual((written["state"], written["settled_at"] is None), ("retried", False))
+        order = server.call("GET", f"/v1/orders/{json.loads(first['value'])['order_id']}", token=KEY).json
+        self.assertEqual(order["user_id"], gone)
+        again = self.ask(server, "POST", f"dead-letters/{first['letter_id']}/drop", 409)
+        self.assertEqual(again["code"], "already_finished")
+        self.ask(server, "POST", "dead-letters/999999/drop", 404)
+        settled = self.ask(server, "GET", "dead-letters?state=all&limit=2")
+        self.assertEqual([one["state"] for one in settled["items"]], ["retried", "dropped"])
+        self.assertIsNotNone(settled["next"])
+        self.assertEqual(self.ask(server, "GET", "pipeline")["open_dead_letters"], len(letters) - 2)
+        self.assertEqual(self.gauges(server)[1], len(letters) - 2)
+
+        self.assertEqual([self.cluster.tell(f"down {broker}") for broker in (1, 2, 3)], ["ok"] * 3)
+        away = self.ask(server, "GET", "pipeline", 503)
+        self.assertEqual(away["code"], "store_unavailable")
+        self.assertIn("KAFKA_BROKERS", away["detail"])
+        self.ask(server, "GET", "dead-letters")
+        for broker in (1, 2, 3):
+            self.cluster.tell(f"up {broker}")
+        self.wait(lambda: server.call("GET", "/v1/admin/pipeline", token=KEY).status == 200)
+        self.assertEqual(server.stop(), 0)
+
+    @unittest.skipUnless(REDIS, "needs Redis: run by script/test")
+    def test_dead_letters_need_no_kafka_and_stand_behind_a_tier(self):
+        server = self.serve(SESSION_DB_TYPE="tiered", REDIS_URL=REDIS, REDIS_PREFIX="e2e:" + uuid.uuid4().hex)
+        sql(self.database, """
+            INSERT INTO sojourn.dead_letters (consumer_group, topic, partition, message_offset, message_value, reason)
+            VALUES ('g', 'orders', 0, 7, 'no order', 'x')""")
+        (letter,) = self.ask(server, "GET", "dead-letters")["items"]
+        self.assertEqual((letter["offset"], letter["value"], letter["key"]), (7, "no order", None))
+        path = f"dead-letters/{letter['letter_id']}"
+        self.assertIn("JSON", self.ask(server, "POST", f"{path}/retry", 422)["detail"])
+        self.assertIn("no order", server.command("dead-letters", "show", str(letter["letter_id"])).stdout)
+        self.assertEqual(self.ask(server, "POST", f"{path}/drop")["state"], "dropped")
+        without = self.ask(server, "GET", "pipeline", 501)
+        self.assertEqual(without["code"], "not_available_on_this_store")
+        self.assertIn("KAFKA_BROKERS", without["detail"])
+        self.assertNotIn("sojourn_dead_letters_open", server.call("GET", "/metrics", token=KEY).body.decode())
+        with Server() as other:
+            done = other.command("dead-letters", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("PostgreSQL", done.stderr)
 
     def test_an_interrupted_producer_delivers_what_it_made(self):
         self.command("seed", "--users", "5", "--products", "5")

@@ -97,7 +97,7 @@ class PostgresTest(unittest.TestCase):
         found = two.call("GET", f"{path}?q={quote('찌개')}", token=begun["token"]).json["items"]
         self.assertEqual([row["seq"] for row in found], [1])
         lines = two.call("GET", "/v1/users/mina/export", token=KEY).body.decode().splitlines()
-        self.assertEqual([json.loads(line)["kind"] for line in lines], ["session", "entry", "entry"])
+        self.assertEqual([json.loads(line)["kind"] for line in lines], ["user", "session", "entry", "entry"])
         receipt = two.call("DELETE", "/v1/users/mina", token=KEY).json
         self.assertEqual((receipt["sessions"], receipt["conversations"]), (1, 2))
         self.assertEqual(sql(self.database, "SELECT count(*) FROM sojourn.conversations"), "0")

@@ -94,6 +94,27 @@ class RetailTest(unittest.TestCase):
         products = self.call("POST", "/v1/products", [{"name": "Ham", "price": 5}, {"product_id": "tofu", "name": "x", "price": 1}])
         self.assertEqual([result["error"] is None for result in products["results"]], [True, False])
 
+    def test_an_export_has_the_user_and_the_orders(self):
+        self.stock()
+        self.call("POST", "/v1/sessions", {"user_id": "mina"}, 201)
+        ids = [str(uuid.uuid4()) for _ in range(230)]
+        self.call("POST", "/v1/orders", [{"order_id": id, "user_id": "mina", "product_id": "tofu"} for id in ids])
+        self.call("POST", "/v1/users", {"user_id": "other", "name": "Bo"}, 201)
+        self.call("POST", "/v1/orders", {"user_id": "other", "product_id": "tofu"}, 201)
+
+        def export(user):
+            answer = self.server.call("GET", f"/v1/users/{user}/export", token=KEY)
+            self.assertEqual(answer.status, 200)
+            return [json.loads(line) for line in answer.body.decode().splitlines()]
+
+        lines = export("mina")
+        self.assertEqual([line["kind"] for line in lines], ["user", "session"] + ["order"] * 230)
+        self.assertEqual(lines[0], {"kind": "user", "user": self.call("GET", "/v1/users/mina")})
+        self.assertEqual({line["order"]["order_id"] for line in lines[2:]}, set(ids))
+        self.assertEqual(lines[2]["order"], self.call("GET", f"/v1/orders/{lines[2]['order']['order_id']}"))
+        self.assertEqual([line["kind"] for line in export("other")], ["user", "order"])
+        self.assertEqual(export("nobody"), [])
+
     def test_only_service_keys_may_and_other_stores_say_so(self):
         token = self.server.create()["token"]
         self.assertEqual(self.server.call("GET", "/v1/users").status, 401)

@@ -36,12 +36,12 @@ public protocol DeadLetterStore: Sendable {
 
     /// Tries to write an open letter once more, and returns what it says now; nil where there is none.
     ///
-    /// - Throws: Why it cannot be written, which leaves it open; `invalidInput` where it is not open.
+    /// - Throws: Why it cannot be written, which leaves it open; `alreadyFinished` where it is not open.
     func retryDeadLetter(_ id: Int64) async throws -> DeadLetter?
 
     /// Gives an open letter up, and returns what it says now; nil where there is none.
     ///
-    /// - Throws: `invalidInput` where it is not open.
+    /// - Throws: `alreadyFinished` where it is not open.
     func dropDeadLetter(_ id: Int64) async throws -> DeadLetter?
 
     /// Letters, the oldest first, that `announced` has not been told of.
@@ -53,3 +53,23 @@ public protocol DeadLetterStore: Sendable {
 
 /// A store that a stream is written into.
 public typealias PipelineStore = StreamStore & DeadLetterStore
+
+extension ForwardingStore where Self: DeadLetterStore, Base: DeadLetterStore {
+    public func deadLetters(_ page: PageRequest, state: DeadLetter.State?) async throws -> Page<DeadLetter> {
+        try await base.deadLetters(page, state: state)
+    }
+
+    public func deadLetter(_ id: Int64) async throws -> DeadLetter? { try await base.deadLetter(id) }
+
+    public func openDeadLetters() async throws -> Int { try await base.openDeadLetters() }
+
+    public func retryDeadLetter(_ id: Int64) async throws -> DeadLetter? { try await base.retryDeadLetter(id) }
+
+    public func dropDeadLetter(_ id: Int64) async throws -> DeadLetter? { try await base.dropDeadLetter(id) }
+
+    public func unannouncedDeadLetters(max: Int) async throws -> [DeadLetter] {
+        try await base.unannouncedDeadLetters(max: max)
+    }
+
+    public func announced(_ letters: [Int64]) async throws { try await base.announced(letters) }
+}

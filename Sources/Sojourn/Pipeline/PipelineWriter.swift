@@ -47,7 +47,7 @@ public struct PipelineWriter: Sendable {
         do {
             let step = StreamStep(messages, of: partition, from: from, to: next)
             return try await take(step, while: isCurrent)
-        } catch let error as SojournError where Self.isAboutData(error) {
+        } catch let error as SojournError where error.isAboutData {
             guard messages.count > 1 else {
                 guard let message = messages.first else { throw error }
                 let refusal = StreamStep.Refusal(message: message, reason: "\(error)")
@@ -105,13 +105,14 @@ public struct PipelineWriter: Sendable {
             ).increment(by: messages)
         }
     }
-
-    private static func isAboutData(_ error: SojournError) -> Bool {
-        [.invalidInput, .tooLarge, .malformedJSON, .alreadyExists, .limitReached].contains(error.code)
-    }
 }
 
 extension SojournError {
     /// Whether the same may well succeed later.
     public var isPassing: Bool { [.storeUnavailable, .storeFull].contains(code) }
+
+    /// Whether what was to be written is at fault: the same fails again.
+    package var isAboutData: Bool {
+        [.invalidInput, .tooLarge, .malformedJSON, .alreadyExists, .limitReached].contains(code)
+    }
 }

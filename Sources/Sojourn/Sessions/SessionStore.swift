@@ -24,6 +24,8 @@ public struct StoreCapabilities: OptionSet, Sendable, Hashable {
     public static let cache = Self(rawValue: 64)
     /// `RetailStore`.
     public static let retail = Self(rawValue: 128)
+    /// `DeadLetterStore`.
+    public static let deadLetters = Self(rawValue: 256)
 }
 
 /// Where sessions are kept: the smallest set of verbs that the laws of `design.md` can be kept with.

@@ -129,6 +129,8 @@ extension TieredStore: PartitionStore where Base: PartitionStore {
 
 extension TieredStore: RetailStore where Base: RetailStore {}
 
+extension TieredStore: DeadLetterStore where Base: DeadLetterStore {}
+
 extension TieredStore: BacklogStore where Base: BacklogStore {
     public func sweepBacklog() async throws -> SweepBacklog { try await base.sweepBacklog() }
 }

@@ -27,12 +27,11 @@ struct DeadLettersCommand: AsyncParsableCommand {
             guard state == "all" || DeadLetter.State(rawValue: state) != nil else {
                 throw ValidationError("--state is open, retried, dropped or all.")
             }
-            guard (1...500).contains(paging.limit) else { throw ValidationError("--limit is a number from 1 to 500.") }
         }
 
         func work() async throws {
             let request = try paging.request()
-            let page = try await store.openPipeline().letters.deadLetters(
+            let page = try await store.open().sessions.deadLetters.list(
                 request, state: DeadLetter.State(rawValue: state))
             guard !output.json else { return paging.say(page.items.map(\.json), next: page.next) }
             var table = Table("#letter", "state", "partition", "#offset", "found", "reason")
@@ -56,7 +55,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func work() async throws {
-            guard let found = try await store.openPipeline().letters.deadLetter(letter) else { throw missing(letter) }
+            guard let found = try await store.open().sessions.deadLetters.letter(letter) else { throw missing(letter) }
             Terminal.say(found.json.text)
         }
     }
@@ -71,7 +70,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func work() async throws {
-            try await chosen.settle(store, "written") { try await $0.retryDeadLetter($1) }
+            try await chosen.settle(store, "written") { try await $0.retry($1) }
         }
     }
 
@@ -84,7 +83,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func work() async throws {
-            try await chosen.settle(store, "dropped") { try await $0.dropDeadLetter($1) }
+            try await chosen.settle(store, "dropped") { try await $0.drop($1) }
         }
     }
 
@@ -102,9 +101,9 @@ struct DeadLettersCommand: AsyncParsableCommand {
 
         /// Does something about each, and tells how often that went well; exits with 2 where it did not for some.
         func settle(
-            _ store: StoreOptions, _ done: String, _ body: (any DeadLetterStore, Int64) async throws -> DeadLetter?
+            _ store: StoreOptions, _ done: String, _ body: (DeadLetters, Int64) async throws -> DeadLetter?
         ) async throws {
-            let store = try await store.openPipeline().letters
+            let store = try await store.open().sessions.deadLetters
             var (count, failures) = (0, 0)
             func settle(_ letter: Int64) async throws {
                 do {
@@ -118,7 +117,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
             for letter in letters { try await settle(letter) }
             var after: PageCursor?
             while all {
-                let page = try await store.deadLetters(PageRequest(limit: 500, after: after), state: .open)
+                let page = try await store.list(PageRequest(limit: 100, after: after))
                 for letter in page.items { try await settle(letter.id) }
                 guard let next = page.next else { break }
                 after = next
@@ -131,9 +130,4 @@ struct DeadLettersCommand: AsyncParsableCommand {
     private static func missing(_ letter: Int64) -> SojournError {
         SojournError(.invalidInput, "There is no such dead letter.", field: "\(letter)")
     }
-}
-
-extension StoreOptions {
-    /// The stream into the database that the settings name.
-    fileprivate func openPipeline() async throws -> OpenPipeline { try await OpenPipeline(try await settings()) }
 }

@@ -52,48 +52,26 @@ struct StatsCommand: OperatorCommand {
 
 extension StatsCommand {
     /// Counts sessions, and how far the pipeline is where there is one.
-    private static func look(_ settings: Settings) async throws -> (SessionStatistics, PipelineState?) {
+    private static func look(_ settings: Settings) async throws -> (SessionStatistics, PipelineStatus?) {
         guard settings.hasPipeline else {
             return (try await OpenStore(settings, for: .using).sessions.statistics(), nil)
         }
         let pipeline = try await OpenPipeline(settings)
-        let looked = (try await pipeline.sessions.statistics(), try await PipelineState(pipeline))
+        let looked = (try await pipeline.sessions.statistics(), try await pipeline.status())
         try await pipeline.close()
         return looked
     }
 }
 
-/// How far the pipeline is.
-private struct PipelineState {
-    private let lags: [PartitionLag]
-    private let openLetters: Int
-    private let dropped: Int
-
-    /// Asks Kafka and the database.
-    init(_ pipeline: OpenPipeline) async throws {
-        lags = try await pipeline.lags()
-        openLetters = try await pipeline.letters.openDeadLetters()
-        dropped = try await pipeline.droppedMessages()
-    }
-
-    var json: JSONValue {
-        .object([
-            "partitions": .array(
-                lags.map { lag in
-                    .object([
-                        "topic": .string(lag.topic), "partition": .count(lag.partition),
-                        "position": .integer(lag.position), "end": .integer(lag.end), "lag": .integer(lag.lag),
-                    ])
-                }), "open_dead_letters": .count(openLetters), "dropped": .count(dropped),
-        ])
-    }
-
-    var text: String {
+extension PipelineStatus {
+    /// The status for people.
+    fileprivate var text: String {
         var table = Table("topic", "#partition", "#position", "#end", "#lag")
-        table.rows = lags.map { lag in
+        table.rows = partitions.map { lag in
             [lag.topic, "\(lag.partition)", Int(lag.position).grouped, Int(lag.end).grouped, Int(lag.lag).grouped]
         }
-        let rest = "open dead letters: \(openLetters.grouped)\ndropped, their session being gone: \(dropped.grouped)"
+        let rest =
+            "open dead letters: \(openDeadLetters.grouped)\ndropped, their session being gone: \(dropped.grouped)"
         return table.text + "\n\n" + rest
     }
 }

@@ -32,6 +32,8 @@ extension Parameter {
     static let productID = path("id", .productID, "The product's id, percent-encoded.")
     /// An order's id in the path.
     static let orderID = path("id", .uuid, "The order's id.")
+    /// A dead letter's number in the path.
+    static let letterID = path("id", .letterID, "The letter's number.")
     /// A user's id in the path.
     static let userID = path("id", .userID, "The user's id, percent-encoded.")
 
@@ -88,4 +90,6 @@ extension Schema {
     static let userID = string(1...UserID.lengthMax, pattern: noControl)
     /// A product's id.
     static let productID = string(1...RetailProduct.idMax, pattern: noControl)
+    /// A dead letter's number.
+    static let letterID = integer(1...Int64.max)
 }

@@ -156,6 +156,7 @@ extension OpenAPIDocument {
         Schema.problemComponents, Schema.freeComponents, Schema.sessionComponents, Schema.eventComponents,
         Schema.batchComponents, Schema.itemComponents, Schema.journalComponents, Schema.userComponents,
         Schema.adminComponents, Schema.cacheComponents, Schema.partitionsComponents, Schema.retailComponents,
+        Schema.pipelineComponents,
     ].reduce(into: [:]) { $0.merge($1) { $1 } }
 }
 

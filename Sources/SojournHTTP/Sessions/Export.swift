@@ -6,7 +6,8 @@ internal import NIOCore
 internal import Sojourn
 
 /// Writes all that is kept of sessions as JSON Lines: for each session a line of its own, then one for each item, then
-/// one for each journal entry, newest first, told apart by `kind`. Reads page by page, so that memory stays bounded.
+/// one for each journal entry, newest first, told apart by `kind`. Of a user there is a line before, and one for each order
+/// behind, the latest first. Reads page by page, so that memory stays bounded.
 struct Export: Sendable {
     /// Where everything is read.
     let sessions: Sessions
@@ -34,8 +35,33 @@ struct Export: Sendable {
         }
     }
 
-    /// Writes every session of a user, live or ended, with all that they hold.
+    /// Writes a user, with every session, live or ended, all that they hold, and every order.
     func write(_ user: UserID, to writer: inout any ResponseBodyWriter) async throws {
+        let retail = sessions.capabilities.contains(.retail) ? try sessions.retail : nil
+        if let row = try await retail?.user(user) {
+            var json = JSONWriter()
+            json.line("user") { $0.member("user", row.json) }
+            try await writer.write(json.buffer)
+        }
+        try await writeSessions(of: user, to: &writer)
+        if let retail { try await write(retail, ordersOf: user, to: &writer) }
+    }
+
+    private func write(
+        _ retail: Retail, ordersOf user: UserID, to writer: inout any ResponseBodyWriter
+    ) async throws {
+        var page = PageRequest(limit: 100)
+        while true {
+            let found = try await retail.orders(of: user, page)
+            var json = JSONWriter(capacity: 4096)
+            for order in found.items { json.line("order") { $0.member("order", order.json) } }
+            if !found.items.isEmpty { try await writer.write(json.buffer) }
+            guard let next = found.next else { return }
+            page = PageRequest(limit: 100, after: next)
+        }
+    }
+
+    private func writeSessions(of user: UserID, to writer: inout any ResponseBodyWriter) async throws {
         var page = PageRequest(limit: 100)
         while true {
             let found = try await sessions.list(SessionFilter(userID: user), page: page)
@@ -67,11 +93,11 @@ struct Export: Sendable {
 }
 
 extension JSONWriter {
-    /// One line of an export.
-    fileprivate mutating func line(_ kind: String, id: SessionID, _ write: (inout JSONWriter) -> Void) {
+    /// One line of an export, of a session or not.
+    fileprivate mutating func line(_ kind: String, id: SessionID? = nil, _ write: (inout JSONWriter) -> Void) {
         object { json in
             json.member("kind", kind)
-            json.member("session_id", id.description)
+            if let id { json.member("session_id", id.description) }
             write(&json)
         }
         endLine()

@@ -47,7 +47,8 @@ extension SojournAPI {
 
     private static let exportUser = Endpoint(
         method: .get, path: "/v1/users/{id}/export", operationID: "exportUser",
-        summary: "All that is kept of a user's sessions, as JSON Lines.", access: .service, capability: .sessions,
+        summary: "All that is kept of a user, the user's sessions and orders, as JSON Lines.", access: .service,
+        capability: .sessions,
         parameters: [.userID], answer: .lines("One JSON object a line, told apart by `kind`.")
     ) { call in
         let user = try call.userID

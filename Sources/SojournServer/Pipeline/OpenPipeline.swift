@@ -37,12 +37,6 @@ public struct OpenPipeline: Sendable {
     /// The façade over the same database.
     public var sessions: Sessions { open.sessions }
 
-    /// The messages that could not be written.
-    public var letters: any DeadLetterStore { store }
-
-    /// How many messages were dropped, since their session was gone.
-    public func droppedMessages() async throws -> Int { try await store.droppedMessages(of: stream.group) }
-
     /// Closes what is open to Kafka, and the database.
     public func close() async throws {
         await pipeline.shutdown()
@@ -59,6 +53,11 @@ public struct OpenPipeline: Sendable {
 
     /// How far the group is, by partition; nothing where there is no topic.
     public func lags() async throws -> [PartitionLag] { try await brokered().lags() }
+
+    /// How far the group is, and what could not be written.
+    public func status() async throws -> PipelineStatus {
+        try await brokered().status(try sessions.deadLetters)
+    }
 
     /// Sets where the group goes on, in all partitions of orders, and returns that by partition.
     public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {

@@ -42,14 +42,16 @@ public struct Server: Sendable {
         let lock = try takeLock()
         let store = try await OpenStore(settings, for: .serving)
         let keys = try serviceKeys(logger)
-        let api = SojournAPI(
-            sessions: store.sessions, configuration: http(keys: keys, metrics: metrics, sweeper: store.sweeper))
+        let pipeline = try PipelineWatch(settings, over: store)
+        var http = http(keys: keys, metrics: metrics, sweeper: store.sweeper)
+        if let pipeline { http.pipelineStatus = { try await pipeline.status() } }
+        let api = SojournAPI(sessions: store.sessions, configuration: http)
         let application = Application(
             router: api.makeRouter(), server: try channel(),
             configuration: .init(
                 address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024),
-            services: [store.tier, store.sweeper, store.partitions, store.cacheWorker, store.journalLog].compactMap(
-                \.self),
+            services: [store.tier, store.sweeper, store.partitions, store.cacheWorker, store.journalLog, pipeline]
+                .compactMap(\.self),
             onServerRunning: { [settings] channel in
                 logger.info(
                     "serving",
@@ -76,6 +78,7 @@ public struct Server: Sendable {
             throw SojournError(
                 .storeUnavailable, "Cannot listen on \(settings.host):\(settings.port): \(reason).", underlying: error)
         }
+        await pipeline?.close()
         try await store.close()
         withExtendedLifetime(lock) {}
         logger.info("stopped")
