@@ -118,8 +118,8 @@ class PipelineTest(unittest.TestCase):
         letters = re.search(r"^sojourn_dead_letters_open (\d+)$", text, re.MULTILINE)
         return {int(number): int(lag) for number, lag in lags}, letters and int(letters[1])
 
-    def wait(self, holds):
-        deadline = time.monotonic() + PATIENCE
+    def wait(self, holds, patience=PATIENCE):
+        deadline = time.monotonic() + patience
         while not holds():
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
@@ -174,6 +174,19 @@ class PipelineTest(unittest.TestCase):
         for broker in (1, 2, 3):
             self.cluster.tell(f"up {broker}")
         self.wait(lambda: server.call("GET", "/v1/admin/pipeline", token=KEY).status == 200)
+        self.assertEqual(server.stop(), 0)
+
+    def test_an_outage_of_the_brokers_is_logged_once_and_holds_nothing_up(self):
+        server = self.serve(KAFKA_BROKERS="127.0.0.1:1")
+        failures = re.compile(r"^sojourn_pipeline_watch_failures_total [2-9]$", re.MULTILINE)
+        self.wait(lambda: failures.search(server.call("GET", "/metrics", token=KEY).body.decode()), 4 * PATIENCE)
+        self.assertEqual(server.log().count("how far the pipeline is cannot be seen"), 1, server.log())
+        self.assertNotIn("Connect to", server.log(), "librdkafka's own words")
+        self.environment.update(KAFKA_BROKERS="127.0.0.1:1", LOG_LEVEL="info")
+        self.assertIn("Connection refused", self.command("stats", code=1).stderr)
+        self.assertEqual(self.gauges(server), ({}, 0))
+        self.assertEqual(self.ask(server, "GET", "pipeline", 503)["code"], "store_unavailable")
+        self.assertEqual(server.call("GET", "/readyz").status, 200)
         self.assertEqual(server.stop(), 0)
 
     @unittest.skipUnless(REDIS, "needs Redis: run by script/test")

@@ -28,7 +28,10 @@ actor PipelineWatch: Service {
         guard settings.hasPipeline, let postgres = store.postgres else { return nil }
         var stream = settings.kafka.stream
         stream.kafka.requestTimeout = Self.patience
-        pipeline = OrderPipeline(stream, store: postgres, logger: logger)
+        // Of an outage librdkafka would tell by the half minute, and by the broker.
+        var quiet = logger
+        quiet.logLevel = .critical
+        pipeline = OrderPipeline(stream, store: postgres, logger: quiet)
         group = stream.group
         letters = try store.sessions.deadLetters
     }
@@ -82,7 +85,8 @@ actor PipelineWatch: Service {
             throw SojournError(
                 .storeUnavailable,
                 "Kafka's brokers (KAFKA_BROKERS) "
-                    + (error.isRetriable ? "cannot be reached now." : "cannot be asked. \(error)"), underlying: error)
+                    + (error.isRetriable ? "cannot be reached now" : "cannot be asked")
+                    + ": `sojourn stats` tells more.", underlying: error)
         }
         for lag in lags {
             Gauge(
