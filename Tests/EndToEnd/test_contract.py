@@ -53,9 +53,10 @@ class ContractTest(unittest.TestCase):
                 self.assertEqual(server.call("POST", path, row, token=KEY).status, 201)
             # Every other order can be written.
             sql(server.environment["DATABASE_URL"], f"""
-                INSERT INTO sojourn.dead_letters (consumer_group, topic, partition, message_offset, message_value, reason)
+                INSERT INTO sojourn.dead_letters (
+                    consumer_group, topic, partition, message_offset, message_value, reason, content)
                 SELECT 'g', 'orders', 0, n, convert_to(CASE n % 2 WHEN 0 THEN 'no JSON' ELSE jsonb_build_object(
-                    'order_id', gen_random_uuid(), 'user_id', '{KNOWN}', 'product_id', '{KNOWN}')::text END, 'UTF8'), 'x'
+                    'order_id', gen_random_uuid(), 'user_id', '{KNOWN}', 'product_id', '{KNOWN}')::text END, 'UTF8'), 'x', 'orders'
                 FROM generate_series(1, {LETTERS}) AS n""")
             self.run_schemathesis(
                 server, KEY, 19, EXAMPLES // 4, "--include-path-regex",

@@ -184,7 +184,7 @@ class PipelineTest(unittest.TestCase):
         self.assertNotIn("Connect to", server.log(), "librdkafka's own words")
         self.environment.update(KAFKA_BROKERS="127.0.0.1:1", LOG_LEVEL="info")
         self.assertIn("Connection refused", self.command("stats", code=1).stderr)
-        self.assertEqual(self.gauges(server), ({}, 0))
+        self.assertEqual(self.gauges(server), ({}, None))
         self.assertEqual(self.ask(server, "GET", "pipeline", 503)["code"], "store_unavailable")
         self.assertEqual(server.call("GET", "/readyz").status, 200)
         self.assertEqual(server.stop(), 0)
@@ -193,8 +193,9 @@ class PipelineTest(unittest.TestCase):
     def test_dead_letters_need_no_kafka_and_stand_behind_a_tier(self):
         server = self.serve(SESSION_DB_TYPE="tiered", REDIS_URL=REDIS, REDIS_PREFIX="e2e:" + uuid.uuid4().hex)
         sql(self.database, """
-            INSERT INTO sojourn.dead_letters (consumer_group, topic, partition, message_offset, message_value, reason)
-            VALUES ('g', 'orders', 0, 7, 'no order', 'x')""")
+            INSERT INTO sojourn.dead_letters (
+                consumer_group, topic, partition, message_offset, message_value, reason, content)
+            VALUES ('g', 'orders', 0, 7, 'no order', 'x', 'orders')""")
         (letter,) = self.ask(server, "GET", "dead-letters")["items"]
         self.assertEqual((letter["offset"], letter["value"], letter["key"]), (7, "no order", None))
         path = f"dead-letters/{letter['letter_id']}"

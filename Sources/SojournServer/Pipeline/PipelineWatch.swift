@@ -17,7 +17,6 @@ actor PipelineWatch: Service {
     private static let patience = Duration.seconds(5)
 
     private let pipeline: OrderPipeline
-    private let group: String
     private let letters: DeadLetters
     private let logger = Logger(label: "sojourn.pipeline")
     private var current: Task<PipelineStatus, any Error>?
@@ -32,7 +31,6 @@ actor PipelineWatch: Service {
         var quiet = logger
         quiet.logLevel = .critical
         pipeline = OrderPipeline(stream, store: postgres, logger: quiet)
-        group = stream.group
         letters = try store.sessions.deadLetters
     }
 
@@ -76,24 +74,22 @@ actor PipelineWatch: Service {
     private func look() async throws -> PipelineStatus {
         // Whoever asks from here on may know of more than this look sees.
         (current, next) = (next, nil)
-        let open = try await letters.openCount()
-        Gauge(label: "sojourn.dead.letters.open").record(open)
-        let lags: [PartitionLag]
+        let status: PipelineStatus
         do {
-            lags = try await pipeline.lags()
+            status = try await pipeline.status(letters)
         } catch let error as KafkaError {
             throw SojournError(
                 .storeUnavailable,
-                "Kafka's brokers (KAFKA_BROKERS) "
-                    + (error.isRetriable ? "cannot be reached now" : "cannot be asked")
-                    + ": `sojourn stats` tells more.", underlying: error)
+                "Kafka's brokers (KAFKA_BROKERS) \(error.isRetriable ? "cannot be reached now" : "cannot be asked"): "
+                    + "`sojourn stats` tells more.", underlying: error)
         }
-        for lag in lags {
+        Gauge(label: "sojourn.dead.letters.open").record(status.openDeadLetters)
+        for lag in status.partitions {
             Gauge(
                 label: "sojourn.pipeline.lag", dimensions: [("topic", lag.topic), ("partition", "\(lag.partition)")]
             ).record(lag.lag)
         }
-        return PipelineStatus(group: group, partitions: lags, openDeadLetters: open, at: SystemWallClock().now)
+        return status
     }
 
     /// Closes what is open to Kafka.
