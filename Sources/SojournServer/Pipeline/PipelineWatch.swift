@@ -80,8 +80,8 @@ actor PipelineWatch: Service {
         } catch let error as KafkaError {
             throw SojournError(
                 .storeUnavailable,
-                "Kafka's brokers (KAFKA_BROKERS) \(error.isRetriable ? "cannot be reached now" : "cannot be asked"): "
-                    + "`sojourn stats` tells more.", underlying: error)
+                "Kafka's brokers (KAFKA_BROKERS) "
+                    + (error.isRetriable ? "cannot be reached now." : "cannot be asked. \(error)"), underlying: error)
         }
         Gauge(label: "sojourn.dead.letters.open").record(status.openDeadLetters)
         for lag in status.partitions {
