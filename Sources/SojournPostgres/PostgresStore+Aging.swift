@@ -76,6 +76,36 @@ extension PostgresStore: AgingStore {
 
     public func randomProducts(_ count: Int) async throws -> [RetailProduct] { try await random(count) }
 
+    public func randomItems(_ count: Int) async throws -> [Item] {
+        var arguments = PostgresArguments()
+        arguments.append(int4: Int32(clamping: count))
+        return try await answering { try await read(PostgresCall(Self.drawingItems, arguments)).map { try Item($0) } }
+    }
+
+    public func item(_ id: ItemID) async throws -> CachedItem? {
+        var arguments = PostgresArguments()
+        arguments.append(int8: id)
+        return try await answering {
+            try await read(PostgresCall(Self.item, arguments)).first.map {
+                CachedItem(item: try Item($0), version: try $0.int(3))
+            }
+        }
+    }
+
+    private static let item = PostgresStatement(
+        "SELECT item_id, name, category, version FROM sojourn.items WHERE item_id = $1", [.int8])
+
+    private static let drawingItems = PostgresStatement(
+        """
+        SELECT i.*
+        FROM (
+            SELECT b.first + floor(random() * (b.last - b.first + 1))::bigint AS place
+            FROM (SELECT min(item_id) AS first, max(item_id) AS last FROM sojourn.items) AS b
+            CROSS JOIN generate_series(1, $1)) AS d
+        CROSS JOIN LATERAL (
+            SELECT item_id, name, category FROM sojourn.items WHERE item_id >= d.place ORDER BY item_id LIMIT 1) AS i
+        """, [.int4])
+
     private func random<Row: AgingRow>(_ count: Int) async throws -> [Row] {
         var arguments = PostgresArguments()
         arguments.append(int4: Int32(clamping: count))

@@ -83,7 +83,7 @@ extension PostgresStore: ItemStore {
 
 extension Item {
     /// Reads `item_id, name, category`.
-    fileprivate init(_ row: PostgresRow) throws {
+    init(_ row: PostgresRow) throws {
         self.init(id: Int64(try row.int(0)), name: try row.text(1), category: try row.optionalText(2))
     }
 

@@ -108,22 +108,15 @@ extension RedisRetailCache {
     }
 
     public func sample(users: Int, products: Int) async throws -> AgingRows {
-        let wanted = [(CachedKind.users, users), (.products, products)].filter { $0.1 > 0 }
-        // A negative count: so many draws, each by itself.
-        let commands = wanted.map { kind, count in
+        let counts = [(CachedKind.users, users), (.products, products)]
+        // A negative count: so many draws, each by itself. None at all is a count as well.
+        let commands = counts.map { kind, count in
             RedisCommand(
                 "HRANDFIELD", key: served(kind), [RedisArgument(-count), "WITHVALUES"], retry: .ifInterrupted)
         }
         return try await RedisFailure.mapping {
-            var rows = AgingRows()
-            for ((kind, _), answer) in zip(wanted, await client.send(commands)) {
-                let texts = try Self.values(try answer.get())
-                switch kind {
-                case .users: rows.users = try Self.rows(texts)
-                case .products: rows.products = try Self.rows(texts)
-                }
-            }
-            return rows
+            let texts = try await client.send(commands).map { try Self.values(try $0.get()) }
+            return AgingRows(users: try Self.rows(texts[0]), products: try Self.rows(texts[1]))
         }
     }
 

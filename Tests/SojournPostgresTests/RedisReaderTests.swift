@@ -100,6 +100,29 @@ struct RedisReaderTests {
         }
     }
 
+    @Test("an item of the catalogue is copied by its id, until it is changed through us; a random one is drawn")
+    func items() async throws {
+        try await AgingBench.run { bench in
+            #expect(try await bench.reader.item(1) == nil)
+            #expect(try await bench.reader.randomItem() == nil)
+            try await bench.database.run(
+                "INSERT INTO sojourn.items (item_id, name, category) VALUES (1, 'Tofu', 'soy'), (2, '김치', NULL)")
+            let kimchi = Item(id: 2, name: "김치", category: nil)
+            #expect(try await bench.reader.item(2) == kimchi)
+            let copy = try await bench.cache.copy(CachedItem.self, of: "2")
+            #expect(copy == CachedItem(item: kimchi, version: 1))
+            try await bench.database.run("UPDATE sojourn.items SET category = 'side' WHERE item_id = 2")
+            #expect(try await bench.reader.item(2) == kimchi)
+            let changed = Item(id: 2, name: "Kimchi", category: "side")
+            _ = try await bench.sessions.put([changed])
+            #expect(try await bench.reader.item(2) == changed)
+            #expect(try await bench.number("SELECT version FROM sojourn.items WHERE item_id = 2") == 3)
+            var drawn: Set<ItemID?> = []
+            for _ in 0..<60 { drawn.insert(try await bench.reader.randomItem()?.id) }
+            #expect(drawn == [1, 2])
+        }
+    }
+
     @Test("a stale copy loses: against a newer version, and against a change, whichever comes first")
     func staleFills() async throws {
         try await AgingBench.run { bench in

@@ -28,6 +28,12 @@ public protocol AgingStore: RetailStore {
 
     /// Products, likewise.
     func randomProducts(_ count: Int) async throws -> [RetailProduct]
+
+    /// Items of the catalogue, likewise.
+    func randomItems(_ count: Int) async throws -> [Item]
+
+    /// An item of the catalogue; nil where there is none.
+    func item(_ id: ItemID) async throws -> CachedItem?
 }
 
 /// What a cycle shall do.
@@ -115,8 +121,8 @@ public struct AgingStatus: Sendable, Hashable {
         self.products = products
     }
 
-    /// The rows of a kind.
-    public func queue(_ kind: CachedKind) -> Queue { kind == .users ? users : products }
+    /// The rows of each kind that takes turns.
+    public var queues: [(kind: CachedKind, queue: Queue)] { [(.users, users), (.products, products)] }
 
     /// Within how many cycles of these shares each row that is there now is in the rotation.
     public func cyclesMax(_ shares: AgingShares) -> Int {
@@ -138,6 +144,10 @@ extension TieredStore: AgingStore where Base: AgingStore {
     public func randomUsers(_ count: Int) async throws -> [RetailUser] { try await base.randomUsers(count) }
 
     public func randomProducts(_ count: Int) async throws -> [RetailProduct] { try await base.randomProducts(count) }
+
+    public func randomItems(_ count: Int) async throws -> [Item] { try await base.randomItems(count) }
+
+    public func item(_ id: ItemID) async throws -> CachedItem? { try await base.item(id) }
 }
 
 extension Sessions {

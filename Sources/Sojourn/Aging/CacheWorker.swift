@@ -111,8 +111,7 @@ public final class CacheWorker: Service {
     /// How the rotation stands, also written to the gauges; and within how many cycles every row that is there now is in it.
     public func status() async throws -> (status: AgingStatus, cyclesMax: Int) {
         let status = try await store.agingStatus()
-        for kind in CachedKind.allCases {
-            let queue = status.queue(kind)
+        for (kind, queue) in status.queues {
             let kind = [("kind", kind.rawValue)]
             Gauge(label: "sojourn.aging.never.cached", dimensions: kind).record(queue.neverCached)
             Gauge(label: "sojourn.aging.longest.wait.seconds", dimensions: kind)

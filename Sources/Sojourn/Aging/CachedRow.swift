@@ -6,6 +6,8 @@ public enum CachedKind: String, Sendable, Hashable, CaseIterable {
     case users
     /// `products`.
     case products
+    /// `items`, the catalogue: by id only, they take no turns.
+    case items
 }
 
 /// A row that is cached, as its JSON (`json`). Read back from there its times are cut to milliseconds.
@@ -68,6 +70,43 @@ extension RetailProduct: CachedRow {
             discountRate: try row.decode(Int.self, forKey: .discount_rate),
             stock: try row.decode(Int.self, forKey: .stock), lastCachedAt: try row.time(.last_cached_at),
             createdAt: try row.requiredTime(.created_at), version: try row.decode(Int.self, forKey: .version))
+    }
+}
+
+/// A row of the catalogue with its version.
+public struct CachedItem: CachedRow {
+    /// The row.
+    public let item: Item
+    public let version: Int
+
+    public static var kind: CachedKind { .items }
+    public var key: String { "\(item.id)" }
+    public var isCacheable: Bool { true }
+    public var json: JSONValue {
+        .object([
+            "item_id": .integer(item.id), "name": .string(item.name), "category": .optional(item.category),
+            "version": .integer(Int64(version)),
+        ])
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case item_id, name, category, version
+    }
+
+    /// A row: for stores.
+    public init(item: Item, version: Int) {
+        self.item = item
+        self.version = version
+    }
+
+    /// Reads what `json` shows.
+    public init(from decoder: any Decoder) throws {
+        let row = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            item: Item(
+                id: try row.decode(ItemID.self, forKey: .item_id), name: try row.decode(String.self, forKey: .name),
+                category: try row.decode(String?.self, forKey: .category)),
+            version: try row.decode(Int.self, forKey: .version))
     }
 }
 

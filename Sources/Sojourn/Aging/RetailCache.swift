@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A cache of users and products, in two parts: the rotation, which cycles replace as a whole (C3), and copies of rows by
+/// A cache of users, products and items, in two parts: the rotation, which cycles replace as a whole (C3), and copies of rows by
 /// their ids (C4). It is the authority on nothing, and may lose anything at any time. Throws `SojournError`.
 public protocol RetailCache: Sendable {
     /// Whether it answers.

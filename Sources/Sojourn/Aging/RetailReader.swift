@@ -4,7 +4,8 @@ public import Logging
 internal import Metrics
 internal import Synchronization
 
-/// Readers of users and products by a cache (C4): random ones from the rotation, and rows by id through copies. What the
+/// Readers of users, products and items of the catalogue by a cache (C4): random ones from the rotation, in which items do not
+/// take turns, and rows by id through copies. What the
 /// cache does not have, the database answers, and so it does while the cache fails, which is asked again a little later.
 ///
 /// - **How old an answer may be.** Random rows are as they were when the last cycle began, an interval ago at the most
@@ -65,6 +66,16 @@ public final class RetailReader: Sendable {
         try await row(id) { try await self.store.product(id) }
     }
 
+    /// An item of the catalogue by id; nil where there is none.
+    public func item(_ id: ItemID) async throws -> Item? {
+        try await row("\(id)") { try await self.store.item(id) }?.item
+    }
+
+    /// A random item of the catalogue, as the database draws it; nil where there is none.
+    public func randomItem() async throws -> Item? {
+        try await store.randomItems(1).first
+    }
+
     /// Whether there is a cache that answers now.
     public func isCacheUp() async -> Bool {
         guard let cache else { return false }
@@ -95,12 +106,9 @@ public final class RetailReader: Sendable {
             if let what { count(what, answer == nil ? "database" : "cache") }
             return answer
         } catch {
-            let opened = breaker.withLock { breaker in
-                let wasClosed = breaker.isClosed
-                breaker.failed(at: .now)
-                return wasClosed && !breaker.isClosed
+            if breaker.withLock({ $0.failed(at: .now) }) {
+                logger.warning("the cache is left alone", metadata: ["reason": "\(error)"])
             }
-            if opened { logger.warning("the cache is left alone", metadata: ["reason": "\(error)"]) }
             if let what { count(what, "database") }
             return nil
         }
@@ -112,6 +120,20 @@ public final class RetailReader: Sendable {
 }
 
 extension RetailCache {
+    /// Changes rows, and forgets their copies whatever came of it. New rows, and stubs, have none.
+    func changing<Answer>(
+        _ kind: CachedKind, _ ids: [String], _ change: () async throws -> Answer
+    ) async throws -> Answer {
+        do {
+            let answer = try await change()
+            await forgetOrCount(kind, ids)
+            return answer
+        } catch {
+            await forgetOrCount(kind, ids)
+            throw error
+        }
+    }
+
     /// Forgets copies; that it could not is counted and of no other consequence, since they go by themselves.
     func forgetOrCount(_ kind: CachedKind, _ ids: [String]) async {
         do {

@@ -12,7 +12,8 @@ extension Sessions {
             try limits.check(name: item.name, field: "[\(index)].name", lengthMax: Item.nameMax)
             try limits.check(name: item.category, field: "[\(index)].category", lengthMax: Item.categoryMax)
         }
-        return try await store.put(items)
+        guard let retailCache else { return try await store.put(items) }
+        return try await retailCache.changing(.items, items.map { "\($0.id)" }) { try await store.put(items) }
     }
 
     /// The catalogue rows whose name begins with `prefix`, letter case ignored, by name (I1).

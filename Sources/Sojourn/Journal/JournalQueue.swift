@@ -36,12 +36,7 @@ public final class JournalQueue: Sendable {
             count("queue")
             return true
         } catch {
-            let opened = breaker.withLock { breaker in
-                let wasClosed = breaker.isClosed
-                breaker.failed(at: .now)
-                return wasClosed && !breaker.isClosed
-            }
-            if opened {
+            if breaker.withLock({ $0.failed(at: .now) }) {
                 logger.warning("entries are written at once, past the queue", metadata: ["reason": "\(error)"])
             }
             count("database")

@@ -166,18 +166,11 @@ extension Retail {
 }
 
 extension Retail {
-    /// Changes rows, and has the cache forget them whatever came of it. New rows, and stubs, are in none.
     private func changing<Answer>(
         _ kind: CachedKind, _ ids: [String], _ change: () async throws -> Answer
     ) async throws -> Answer {
-        do {
-            let answer = try await change()
-            await cache?.forgetOrCount(kind, ids)
-            return answer
-        } catch {
-            await cache?.forgetOrCount(kind, ids)
-            throw error
-        }
+        guard let cache else { return try await change() }
+        return try await cache.changing(kind, ids, change)
     }
 
     private func check<Draft>(_ drafts: [Draft], _ check: (Draft, String) throws -> Void) throws {

@@ -45,8 +45,9 @@ struct CircuitBreaker: Sendable {
         state = .closed(failures: 0)
     }
 
-    /// Notes a failure at `now`.
-    mutating func failed(at now: ContinuousClock.Instant) {
+    /// Notes a failure at `now`. Returns whether everybody asked before, and nobody does from now on.
+    @discardableResult mutating func failed(at now: ContinuousClock.Instant) -> Bool {
+        let wasClosed = isClosed
         switch state {
         case .closed(let failures) where failures + 1 < Self.failuresMax: state = .closed(failures: failures + 1)
         case .closed: state = .open(until: now + Self.restMin, rest: Self.restMin)
@@ -55,5 +56,6 @@ struct CircuitBreaker: Sendable {
             state = .open(until: now + next, rest: next)
         case .open: break
         }
+        return wasClosed && !isClosed
     }
 }

@@ -61,20 +61,22 @@ struct CacheWorkerCommand: OperatorCommand {
             throw SojournError(.storeUnavailable, "Another worker is running a cycle just now.")
         }
         let (status, cyclesMax) = try await worker.status()
-        let kinds = [(CachedKind.users, cycle.users), (.products, cycle.products)]
+        let kinds = zip(status.queues, [cycle.users, cycle.products])
         guard !output.json else {
             var members: [String: JSONValue] = ["cycle": .count(cycle.number), "cycles_max": .count(cyclesMax)]
-            for (kind, taken) in kinds {
-                members[kind.rawValue] = .object([
+            for (waiting, taken) in kinds {
+                members[waiting.kind.rawValue] = .object([
                     "new": .count(taken.new), "old": .count(taken.old),
-                    "never_cached": .count(status.queue(kind).neverCached),
+                    "never_cached": .count(waiting.queue.neverCached),
                 ])
             }
             return Terminal.say(JSONValue.object(members).text)
         }
         var table = Table("cycle \(cycle.number)", "#new", "#old", "#never cached")
-        table.rows = kinds.map { kind, taken in
-            [kind.rawValue, taken.new.grouped, taken.old.grouped, status.queue(kind).neverCached.grouped]
+        table.rows = kinds.map { waiting, taken in
+            [
+                waiting.kind.rawValue, taken.new.grouped, taken.old.grouped, waiting.queue.neverCached.grouped,
+            ]
         }
         Terminal.say(table.text)
         Terminal.say("Every row that is there now is cached within \(cyclesMax.grouped) cycles.")

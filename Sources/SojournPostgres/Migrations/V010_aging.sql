@@ -37,6 +37,14 @@ CREATE TRIGGER arrive BEFORE UPDATE OF name ON sojourn.users
 
 REVOKE ALL ON FUNCTION sojourn.arrive() FROM PUBLIC;
 
+-- Items take no turns, but are copied by their ids (C4).
+ALTER TABLE sojourn.items ADD COLUMN version integer NOT NULL DEFAULT 1;
+
+CREATE TRIGGER raise_version BEFORE UPDATE OF item_id, name, category ON sojourn.items
+    FOR EACH ROW
+    WHEN ((OLD.item_id, OLD.name, OLD.category) IS DISTINCT FROM (NEW.item_id, NEW.name, NEW.category))
+    EXECUTE FUNCTION sojourn.raise_version();
+
 -- The last cycle: one row.
 CREATE TABLE sojourn.aging (
     one      boolean     NOT NULL PRIMARY KEY DEFAULT true CHECK (one),
