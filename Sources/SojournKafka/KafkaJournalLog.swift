@@ -14,6 +14,8 @@ public final class KafkaJournalLog: JournalLog, Service {
     private let producer: Mutex<KafkaProducer>
     /// Most time until a caller knows that Kafka has it, or that the database shall.
     private static let answerMax = Duration.seconds(5)
+    /// The most bytes of a message's content: librdkafka and brokers take a million for all of it, unless told otherwise.
+    private static let messageBytesMax = 900_000
 
     /// The log in the stream's topic of entries. Connects when it is first used.
     public init(_ stream: OrderStream, logger: Logger) {
@@ -31,9 +33,14 @@ public final class KafkaJournalLog: JournalLog, Service {
     public func keep(_ entries: QueuedEntries) async throws {
         let producer = producer.withLock { $0 }
         let key = Array(entries.sessionID.description.utf8)
+        let message = entries.message
+        guard message.count <= Self.messageBytesMax else {
+            throw SojournError(.tooLarge, "The entries are larger than \(Self.messageBytesMax) bytes.")
+        }
         do {
-            _ = try await producer.send(KafkaRecord(topic: stream.journalTopic, key: key, value: entries.message))
+            _ = try await producer.send(KafkaRecord(topic: stream.journalTopic, key: key, value: message))
         } catch {
+            if error.code == .cancelled { throw CancellationError() }
             if error.isFatal {
                 self.producer.withLock { current in
                     if current === producer { current = Self.producer(stream, logger) }
@@ -47,15 +54,19 @@ public final class KafkaJournalLog: JournalLog, Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             let admin = KafkaAdmin(stream.kafka, logger: logger)
+            var reason = ""
             while !Task.isCancelled {
                 do {
                     _ = try await admin.createTopic(
                         stream.journalTopic, partitions: stream.partitions, replicas: stream.replicas)
                     break
                 } catch {
-                    logger.debug(
-                        "The topic is not there yet.",
-                        metadata: ["topic": "\(stream.journalTopic)", "reason": "\(error)"])
+                    if reason != "\(error)" {
+                        reason = "\(error)"
+                        logger.warning(
+                            "the topic of entries is not there yet",
+                            metadata: ["topic": "\(stream.journalTopic)", "reason": "\(reason)"])
+                    }
                 }
                 try? await Task.sleep(for: .seconds(5))
             }

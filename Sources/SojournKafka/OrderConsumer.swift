@@ -116,7 +116,7 @@ public final class OrderConsumer: Service {
                 .storeDamaged,
                 """
                 \(batch.partition) begins at \(batch.firstOffset), but the group has come to \(place): was the topic made \
-                anew? `sojourn consume --rewind beginning` reads it from its beginning.
+                anew? `sojourn consume --rewind beginning --topic \(batch.partition.topic)` reads it from its beginning.
                 """)
         }
         if batch.firstOffset > place {

@@ -48,9 +48,15 @@ public final class OrderPipeline: Sendable {
             dropped: try await store.droppedMessages(of: stream.group), at: SystemWallClock().now)
     }
 
-    /// Sets where the group goes on, in all partitions of orders, and returns that by partition.
-    public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {
-        let kept = try await admin.offsets(of: try await admin.partitions(of: stream.topic))
+    /// Sets where the group goes on, in all partitions of a topic of its own, and returns that by partition.
+    ///
+    /// - Throws: `invalidInput` where the group does not read that topic.
+    public func rewind(_ topic: String, to place: StreamPlace) async throws -> [Int: Int64] {
+        guard stream.topics.contains(topic) else {
+            let topics = stream.topics.joined(separator: ", ")
+            throw SojournError(.invalidInput, "The group reads \(topics), and no other topic.", field: "topic")
+        }
+        let kept = try await admin.offsets(of: try await admin.partitions(of: topic))
         var places: [KafkaPartition: Int64] = [:]
         switch place {
         case .beginning: places = kept.mapValues(\.lowerBound)

@@ -62,10 +62,7 @@ extension PostgresStore {
     public func append(
         _ entries: [NewEntry], to access: SessionAccess, expectedTurns: Int?, idempotency: IdempotencyKey?
     ) async throws -> [JournalEntry] {
-        guard let kind = entries.first?.body.kind else {
-            try await admitReader(access)
-            return []
-        }
+        let kind = entries.first?.body.kind ?? .conversations
         let append = Append(
             id: access.id, digest: access.digest, entries: entries, expectedTurns: expectedTurns,
             idempotency: idempotency)

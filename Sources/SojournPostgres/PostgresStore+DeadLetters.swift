@@ -28,16 +28,18 @@ extension PostgresStore {
     }
 
     public func retryDeadLetter(_ id: Int64) async throws -> DeadLetter? {
-        try await settle(id, as: .retried) { transaction, letter in
-            switch letter.partition.content {
-            case .orders:
+        guard let letter = try await deadLetter(id) else { return nil }
+        switch letter.partition.content {
+        case .orders:
+            return try await settle(id, as: .retried) { transaction, letter in
                 if case .refused(let error) = try await transaction.insert([RetailOrderDraft(letter.message)])[0] {
                     throw error
                 }
-            case .journal:
-                if case .gone = try await transaction.write([QueuedEntries(letter.message)])[0] {
-                    throw SojournError.noSession()
-                }
+            }
+        case .journal:
+            let entries = try QueuedEntries(letter.message)
+            return try await settle(id, as: .retried, months: entries.entries.map(\.at)) { transaction, _ in
+                if case .gone = try await transaction.write([entries])[0] { throw SojournError.noSession() }
             }
         }
     }
@@ -60,12 +62,21 @@ extension PostgresStore {
         }
     }
 
-    /// Locks an open letter, does `body`, and writes down what became of it.
+    /// Locks an open letter, does `body`, for which these months have to be there, and writes down what became of it.
     private func settle(
+        _ id: Int64, as state: DeadLetter.State, months times: [Timestamp] = [],
+        _ body: @Sendable (PostgresTransaction, DeadLetter) async throws -> Void
+    ) async throws -> DeadLetter? {
+        try await answering {
+            try await makingMonths(for: times) { try await settleOnce(id, as: state, body) }
+        }
+    }
+
+    private func settleOnce(
         _ id: Int64, as state: DeadLetter.State,
         _ body: @Sendable (PostgresTransaction, DeadLetter) async throws -> Void
     ) async throws -> DeadLetter? {
-        try await transaction { transaction in
+        try await client.withTransaction(until: .now + client.answerTimeout) { transaction in
             guard let letter = try await transaction.run(.letter(DeadLetter.locking, id)).first.map(DeadLetter.init)
             else { return nil }
             guard letter.state == .open else {

@@ -93,7 +93,9 @@ extension PostgresStore: PipelineStore {
         FROM unnest($5, $6, $7, $8) AS a (message_offset, message_key, message_value, reason)
         ORDER BY a.message_offset
         ON CONFLICT (consumer_group, topic, partition, message_offset) DO UPDATE
-        SET content = excluded.content, reason = excluded.reason, state = 'open', settled_at = NULL, announced_at = NULL
+        SET content = excluded.content, message_key = excluded.message_key, message_value = excluded.message_value,
+            reason = excluded.reason, created_at = excluded.created_at, state = 'open', settled_at = NULL,
+            announced_at = NULL
         """, [.text, .text, .int4, .text, .int8s, .byteas, .byteas, .texts])
 
     private static func drop(_ count: Int, of partition: StreamPartition) -> PostgresCall {

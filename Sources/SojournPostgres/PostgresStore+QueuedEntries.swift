@@ -3,8 +3,7 @@
 internal import PostgresDriver
 internal import Sojourn
 
-// Entries that came through a queue (K4) are inserted as plain SQL inserts are (J6): the trigger `place_entry` numbers them in
-// their session, whether that is live or not, gives them its user, and renews it where it is live.
+// Entries that came through a queue (K4) are numbered in their session, whether that is live or not, and get its user.
 
 /// What became of the entries of one call.
 enum QueuedOutcome: Sendable, Hashable {
@@ -29,6 +28,8 @@ extension PostgresTransaction {
         sessions.append(uuids: Set(calls.map(\.sessionID)).sorted().map(\.halves))
         let inserts = byKind.map { kind, entries in
             var arguments = PostgresArguments(capacity: entries.count * 300 + 100)
+            arguments.append(microseconds: entries.map(\.entry.at.microseconds).min())
+            arguments.append(microseconds: entries.map(\.entry.at.microseconds).max())
             arguments.append(int4s: entries.map { Int32(clamping: $0.call) })
             arguments.append(uuids: entries.map(\.entry.id.halves))
             arguments.append(uuids: entries.map { calls[$0.call].sessionID.halves })
@@ -46,34 +47,53 @@ extension PostgresTransaction {
 }
 
 extension JournalKind {
-    /// Inserts entries by call, id, session and time into locked sessions, and returns the calls of which it wrote some, and
-    /// those whose session is gone.
+    /// Inserts entries by call, id, session and time into locked sessions, within the times from `$1` to `$2`, and returns the
+    /// calls of which it wrote some, and those whose session is gone. The sessions' lives stay as they are: they were renewed
+    /// when the entries were taken.
     fileprivate var queuedInsert: PostgresStatement {
         let own = ownColumns(of: "")
-        let sameTime = self == .conversations ? " AND c.\(timeField) = e.own_time" : ""
+        // A turn's id is one within its month, so the months are named.
+        let sameTime =
+            self == .conversations
+            ? "\n                    AND c.\(timeField) = e.own_time AND c.\(timeField) BETWEEN $1 AND $2" : ""
+        let span =
+            self == .conversations
+            ? ", first_at = least(s.first_at, p.earliest), last_at = greatest(s.last_at, p.latest)" : ""
         return PostgresStatement(
             """
             WITH e AS MATERIALIZED (
-                SELECT a.*, s.session_id IS NULL AS is_gone
-                FROM unnest($1, $2, $3, $4, \((5..<5 + ownColumns.count).map { "$\($0)" }.joined(separator: ", ")))
+                SELECT a.*
+                FROM unnest($3, $4, $5, $6, \((7..<7 + ownColumns.count).map { "$\($0)" }.joined(separator: ", ")))
                     WITH ORDINALITY AS a (call, id, session_id, own_time, \(own), place)
-                LEFT JOIN sojourn.session_master AS s ON s.session_id = a.session_id
+            ), fresh AS MATERIALIZED (
+                SELECT DISTINCT ON (e.id, e.session_id, e.own_time) e.*, s.user_id, s.\(counter) AS before
+                FROM e
+                JOIN sojourn.session_master AS s ON s.session_id = e.session_id
+                WHERE NOT EXISTS (
+                    SELECT FROM sojourn.\(table) AS c
+                    WHERE c.id = e.id AND c.session_id = e.session_id\(sameTime))
+                ORDER BY e.id, e.session_id, e.own_time, e.place
             ), written AS (
-                INSERT INTO sojourn.\(table) (id, session_id, \(timeField), \(own))
-                SELECT n.id, n.session_id, n.own_time, \(ownColumns(of: "n."))
+                INSERT INTO sojourn.\(table) (id, session_id, user_id, \(timeField), seq, \(own))
+                SELECT f.id, f.session_id, f.user_id, f.own_time,
+                    f.before + row_number() OVER (PARTITION BY f.session_id ORDER BY f.place), \(ownColumns(of: "f."))
+                FROM fresh AS f
+            ), counted AS (
+                UPDATE sojourn.session_master AS s
+                SET \(counter) = s.\(counter) + p.entries\(span)
                 FROM (
-                    SELECT DISTINCT ON (e.id, e.session_id, e.own_time) e.* FROM e
-                    WHERE NOT e.is_gone AND NOT EXISTS (
-                        SELECT FROM sojourn.\(table) AS c
-                        WHERE c.id = e.id AND c.session_id = e.session_id\(sameTime))
-                    ORDER BY e.id, e.session_id, e.own_time, e.place
-                ) AS n
-                ORDER BY n.place
-                RETURNING id
+                    SELECT session_id, count(*) AS entries, min(own_time) AS earliest, max(own_time) AS latest
+                    FROM fresh
+                    GROUP BY session_id) AS p
+                WHERE s.session_id = p.session_id
             )
-            SELECT DISTINCT e.call, NOT e.is_gone
-            FROM e LEFT JOIN written AS w USING (id)
-            WHERE e.is_gone OR w.id IS NOT NULL
-            """, [.int4s, .uuids, .uuids, .timestamptzs] + ownColumns.map(\.type))
+            SELECT call, true FROM fresh GROUP BY call
+            UNION ALL
+            SELECT e.call, false
+            FROM e
+            LEFT JOIN sojourn.session_master AS s ON s.session_id = e.session_id
+            WHERE s.session_id IS NULL
+            GROUP BY e.call
+            """, [.timestamptz, .timestamptz, .int4s, .uuids, .uuids, .timestamptzs] + ownColumns.map(\.type))
     }
 }

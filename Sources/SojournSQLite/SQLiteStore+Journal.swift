@@ -31,8 +31,10 @@ extension SQLiteStore: JournalStore {
         try await write { [clock] db in
             let now = clock.now
             var row = try db.admitted(access, at: now)
-            let stored = try db.entry(turn, of: row.id, .conversations)
-            guard var entry = stored, case .conversation(let input, let answered, let before) = entry.body else {
+            let stored = try db.entry(turn, .conversations)
+            guard var entry = stored, entry.sessionID == row.id,
+                case .conversation(let input, let answered, let before) = entry.body
+            else {
                 throw SojournError.noEntry()
             }
             guard answered == nil else { throw SojournError.alreadyFinished() }
@@ -49,13 +51,17 @@ extension SQLiteStore: JournalStore {
         }
     }
 
-    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+    public func entry(_ id: EntryID, of access: SessionAccess?) async throws -> JournalEntry? {
         try await read { [clock] db in
-            guard let row = try db.row(access.id), row.mayBeRead(access, at: clock.now) else {
-                throw SojournError.noSession()
+            if let access {
+                guard let row = try db.row(access.id), row.mayBeRead(access, at: clock.now) else {
+                    throw SojournError.noSession()
+                }
             }
             for kind in JournalKind.allCases {
-                if let entry = try db.entry(id, of: row.id, kind) { return entry }
+                if let entry = try db.entry(id, kind) {
+                    return access.map { $0.id == entry.sessionID } ?? true ? entry : nil
+                }
             }
             return nil
         }
@@ -117,11 +123,9 @@ private struct Listing {
 }
 
 extension Database {
-    /// A session's entry of a kind.
-    fileprivate func entry(_ id: EntryID, of session: SessionID, _ kind: JournalKind) throws -> JournalEntry? {
-        try first(
-            "SELECT \(kind.columns) FROM \(kind.table) WHERE id = ? AND session_id = ?",
-            [.uuid(id.uuid), .id(session)], kind.read)
+    /// An entry of a kind.
+    fileprivate func entry(_ id: EntryID, _ kind: JournalKind) throws -> JournalEntry? {
+        try first("SELECT \(kind.columns) FROM \(kind.table) WHERE id = ?", [.uuid(id.uuid)], kind.read)
     }
 
     /// Everybody's turns in which a query's text stands, newest first: `limit` of them and at least one more where there
@@ -193,9 +197,7 @@ extension Database {
         return try KeptEntry.parse(kept.answer).compactMap { kept in
             guard let id = kept.entryID else { return nil }
             let kind = kept.kind
-            let stored = try first(
-                "SELECT \(kind.columns) FROM \(kind.table) WHERE id = ?", [.uuid(id.uuid)], kind.read)
-            return stored.map(kept.asWritten)
+            return try entry(id, kind).map(kept.asWritten)
         }
     }
 

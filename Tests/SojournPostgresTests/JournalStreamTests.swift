@@ -94,6 +94,32 @@ struct JournalStreamTests {
         #expect(try await store.find([trusted])[0]?.session.end != nil)
     }
 
+    @Test("many entries of one session are one step's work, and its life is not longer for them")
+    func many() async throws {
+        defer { store.close() }
+        let issued = try await sessions.create()
+        let earlier = SystemWallClock().now - .hours(20)
+        try await database.run(
+            "UPDATE sojourn.session_master SET expires_at = sojourn.clock() + interval '1 hour', last_activity = session_start"
+        )
+        let before = try #require(try await sessions.get(.token(issued.token))?.session)
+        let calls = (0..<20).map { call in
+            QueuedEntries(
+                sessionID: issued.session.id,
+                entries: (0..<1000).map { number in
+                    QueuedEntries.Entry(
+                        id: EntryID(UUIDBytes(high: UInt64(call + 1), low: UInt64(number))), at: earlier,
+                        body: .interaction(type: "click", data: .empty))
+                })
+        }
+        #expect(try await store.take(step(calls, from: 0)) == .taken(StreamTally(written: 20)))
+        let rows = try await database.run(
+            "SELECT count(*), min(seq), max(seq), count(DISTINCT seq) FROM sojourn.user_interactions")
+        #expect(try (0..<4).map { try rows[0].int($0) } == [20_000, 1, 20_000, 20_000])
+        let after = try #require(try await sessions.get(.token(issued.token))?.session)
+        #expect(after.expiresAt == before.expiresAt && after.lastActivity == before.lastActivity)
+    }
+
     @Test("a month that is missing is made")
     func months() async throws {
         defer { store.close() }
@@ -130,5 +156,15 @@ struct JournalStreamTests {
         let letter = try #require(letters.first { $0.message.offset == 4 })
         let refused = await #expect(throws: SojournError.self) { try await store.retryDeadLetter(letter.id) }
         #expect(refused?.field == "session_id")
+
+        // Kept as if the database had refused it once: its month is made.
+        let old = queued(one.session.id, turn("old"), at: SystemWallClock().now - .days(2000))
+        let message = StreamMessage(offset: 5, key: nil, value: old.message)
+        let refusal = StreamStep(
+            refusing: .init(message: message, reason: "once"), of: partition, from: 5, to: 6)
+        _ = try await store.take(refusal)
+        let kept = try #require(try await store.deadLetters(PageRequest(limit: 1), state: .open).items.first)
+        #expect(try await store.retryDeadLetter(kept.id)?.state == .retried)
+        #expect(try await store.entry(old.entries[0].id, of: nil)?.body == turn("old"))
     }
 }

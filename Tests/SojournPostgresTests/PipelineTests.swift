@@ -169,7 +169,7 @@ struct PipelineTests {
             await admin.shutdown()
             let lags = try await pipeline.lags()
             #expect(lags.map(\.partition) == Array(0..<9) && lags.allSatisfy { $0.topic == stream.topic })
-            #expect(try await pipeline.rewind(to: .beginning).values.allSatisfy { $0 == 0 })
+            #expect(try await pipeline.rewind("orders", to: .beginning).values.allSatisfy { $0 == 0 })
             #expect(try await lag() == Int64(good + bad))
             await pipeline.shutdown()
         }

@@ -183,7 +183,7 @@ extension RemoteStore {
         try await ask(.finish(turn, access, response: response, extra: extra.text, expectedTurns: expectedTurns))
     }
 
-    func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+    func entry(_ id: EntryID, of access: SessionAccess?) async throws -> JournalEntry? {
         try await ask(.entry(id, access))
     }
 

@@ -34,7 +34,7 @@ public enum StoreCall: Codable, Sendable {
     case validateWithItems(SessionAccess)
     case append([NewEntry], SessionAccess, expectedTurns: Int?, IdempotencyKey?)
     case finish(EntryID, SessionAccess, response: String, extra: String, expectedTurns: Int?)
-    case entry(EntryID, SessionAccess)
+    case entry(EntryID, SessionAccess?)
     case history(JournalKind, JournalScope, HistoryQuery, PageRequest)
     case pendingChanges(max: Int)
     case announce([SessionID])

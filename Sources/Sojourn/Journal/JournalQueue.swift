@@ -8,7 +8,7 @@ internal import Synchronization
 public protocol JournalLog: Sendable {
     /// Keeps the entries of one call, behind those of the same session that it has; they are kept for good when this returns.
     ///
-    /// - Throws: why not; they may be kept all the same.
+    /// - Throws: why not; they may be kept all the same. `tooLarge` where it never will; `CancellationError`.
     func keep(_ entries: QueuedEntries) async throws
 }
 
@@ -35,6 +35,10 @@ public final class JournalQueue: Sendable {
             breaker.withLock { $0.succeeded() }
             count("queue")
             return true
+        } catch let error where error is CancellationError || (error as? SojournError)?.code == .tooLarge {
+            // That says nothing of the log.
+            count("database")
+            return false
         } catch {
             if breaker.withLock({ $0.failed(at: .now) }) {
                 logger.warning("entries are written at once, past the queue", metadata: ["reason": "\(error)"])

@@ -4,7 +4,8 @@ internal import Foundation
 
 /// A store that keeps what happened in sessions (J1–J4). Throws as `SessionStore`.
 public protocol JournalStore: SessionStore {
-    /// Writes entries of one kind to a live session, all or none, in the order given, and renews as a write.
+    /// Writes entries of one kind to a live session, all or none, in the order given, and renews as a write, also where there
+    /// are none.
     ///
     /// `sequenceConflict` where `expectedTurns` is given and the session has had another number of turns. With a key
     /// that was used within the last 24 h for the same body, writes nothing and returns the first call's entries;
@@ -21,8 +22,9 @@ public protocol JournalStore: SessionStore {
         _ turn: EntryID, of access: SessionAccess, response: String, extra: JSONDocument, expectedTurns: Int?
     ) async throws -> JournalEntry
 
-    /// A session's entry of any kind by its id, read as its history is; nil where the session has none of that id.
-    func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry?
+    /// An entry of any kind by its id: a session's, read as its history is, or by trust anybody's, where `access` is nil. Nil
+    /// where there is none.
+    func entry(_ id: EntryID, of access: SessionAccess?) async throws -> JournalEntry?
 
     /// A page of entries, newest first (by time, then id, downwards). A session's by token while it is live, by trust
     /// also after its end.

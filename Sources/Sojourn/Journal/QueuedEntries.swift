@@ -71,32 +71,41 @@ extension QueuedEntries {
         guard !elements.isEmpty else {
             throw SojournError(.invalidInput, "Must hold at least one entry.", field: "entries")
         }
-        // A message may have waited for days.
-        let times = (now - Limits().entryAgeMax - .days(366))...(now + Limits().entryAheadMax)
+        let limits = Limits.ofQueues
         entries = try elements.enumerated().map { index, element in
             guard case .object(let members) = element else {
                 throw SojournError(.invalidInput, "Must be an object.", field: "entries[\(index)]")
             }
-            return try Entry(members, place: "entries[\(index)].", times: times)
+            return try Entry(members, place: "entries[\(index)].", limits, now: now)
         }
     }
 }
 
 extension QueuedEntries.Entry {
-    fileprivate init(_ members: [String: JSONValue], place: String, times: ClosedRange<Timestamp>) throws {
+    fileprivate init(_ members: [String: JSONValue], place: String, _ limits: Limits, now: Timestamp) throws {
         var fields = JSONFields(members, place: place)
         id = try fields.required("id") { try $0.parsed($1, "a UUID") { EntryID($0) } }
         let kind = try fields.required("kind") {
             try $0.parsed($1, "a kind of entry") { JournalKind(rawValue: $0) }
         }
         at = Timestamp(microseconds: Int64(try fields.required("at_us") { try $0.number($1) }))
-        guard times.contains(at) else {
-            throw SojournError(
-                .invalidInput, "Must lie between ten years back and one month ahead.", field: place + "at_us")
-        }
         body = try JournalBody(kind, &fields)
         try fields.finish()
+        try limits.check(body, at: at, now: now, place: place)
     }
+}
+
+extension Limits {
+    /// Those of entries out of a queue: of sizes, those of the message alone, since whoever took them may have been set up
+    /// otherwise; of times, with room for how long a message waited, and for clocks that differ.
+    fileprivate static let ofQueues: Limits = {
+        var limits = Limits()
+        limits.turnBytesMax = QueuedEntries.messageBytesMax
+        limits.documentBytesMax = QueuedEntries.messageBytesMax
+        limits.entryAgeMax += .days(366)
+        limits.entryAheadMax += .days(1)
+        return limits
+    }()
 }
 
 extension JournalBody {

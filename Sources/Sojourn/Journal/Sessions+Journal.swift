@@ -33,9 +33,9 @@ extension Sessions {
         return try await store.append(entries, to: access, expectedTurns: expectedTurns, idempotency: idempotency)
     }
 
-    /// An entry of a session by its id, of any kind; nil where it has none, or where it was left in the queue and is not
-    /// written yet (J4, K4).
-    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+    /// An entry of any kind by its id: a session's, or by trust anybody's where `access` is nil. Nil where there is none, or
+    /// where it was left in the queue and is not written yet (J4, K4).
+    public func entry(_ id: EntryID, of access: SessionAccess?) async throws -> JournalEntry? {
         try await journalStore.entry(id, of: access)
     }
 
@@ -57,17 +57,15 @@ extension Sessions {
         }
         let now = clock.now
         let entries = try new(drafts.map { EntryDraft($0.body, at: $0.at ?? now) }, at: now)
-        guard let session = try await store.find([access])[0]?.session, session.end == nil else {
-            throw SojournError.noSession()
-        }
-        if session.renewal != .fixed, session.isDueForRenewal(at: now) { _ = try await store.extend(access, by: nil) }
+        // Admits the caller, and renews.
+        _ = try await store.append([], to: access, expectedTurns: nil, idempotency: nil)
         guard !entries.isEmpty else { return [] }
         if await journalQueue.keeps(QueuedEntries(entries, of: access.id, at: now)) { return entries }
         do {
             _ = try await store.append(entries, to: access, expectedTurns: nil, idempotency: nil)
         } catch {
             // What the queue did not confirm may have come through it meanwhile.
-            guard try await store.entry(entries[0].id, of: access) != nil else { throw error }
+            guard try await store.entry(entries[0].id, of: nil) != nil else { throw error }
         }
         return entries
     }
@@ -79,7 +77,7 @@ extension Sessions {
             throw SojournError(.invalidInput, "Must all be of one kind.", field: "entries")
         }
         for (index, draft) in drafts.enumerated() {
-            try check(draft, now: now, at: drafts.count == 1 ? "" : "[\(index)].")
+            try limits.check(draft.body, at: draft.at, now: now, place: drafts.count == 1 ? "" : "[\(index)].")
         }
         let ids = ids(at: drafts.map { $0.at ?? now })
         return zip(drafts, ids).map { NewEntry(id: $1, at: $0.at, body: $0.body) }
@@ -95,8 +93,13 @@ extension Sessions {
         let store = try journalStore
         try limits.check(text: response, field: "response_text")
         let extra = try limits.document(extra, field: "extra")
-        return try await store.finish(
-            turn, of: access, response: response, extra: extra, expectedTurns: expectedTurns)
+        do {
+            return try await store.finish(
+                turn, of: access, response: response, extra: extra, expectedTurns: expectedTurns)
+        } catch let error as SojournError where error.code == .noEntry && queuesJournal {
+            throw SojournError(
+                .noEntry, "The session has no such turn, or it waits to be written: try again in a moment.")
+        }
     }
 
     /// A page of a session's, a user's or everybody's entries of one kind, newest first (J4).
@@ -148,33 +151,36 @@ extension Sessions {
             throw SojournError(.invalidInput, "A search through all sessions needs three characters.", field: "q")
         }
     }
+}
 
-    private func check(_ draft: EntryDraft, now: Timestamp, at place: String) throws {
-        if let at = draft.at, at < now - limits.entryAgeMax || at > now + limits.entryAheadMax {
+extension Limits {
+    /// Checks an entry and its own time; each failure names the field after `place`.
+    func check(_ body: JournalBody, at: Timestamp?, now: Timestamp, place: String) throws {
+        if let at, at < now - entryAgeMax || at > now + entryAheadMax {
             throw SojournError(
                 .invalidInput, "Must lie between ten years back and one month ahead.",
-                field: place + draft.body.kind.timeField)
+                field: place + body.kind.timeField)
         }
-        switch draft.body {
+        switch body {
         case .conversation(let input, let response, let extra):
-            try limits.check(text: input, field: place + "input_text")
-            try limits.check(text: response, field: place + "response_text")
-            _ = try limits.document(extra.members, field: place + "extra")
+            try check(text: input, field: place + "input_text")
+            try check(text: response, field: place + "response_text")
+            _ = try document(extra.members, field: place + "extra")
         case .interaction(let type, let data):
-            try limits.check(name: type, field: place + "interaction_type")
-            _ = try limits.document(data.members, field: place + "data")
+            try check(name: type, field: place + "interaction_type")
+            _ = try document(data.members, field: place + "data")
         case .recommendations(let shop, let list, let count):
-            try limits.check(name: shop, field: place + "shop_id")
-            _ = try limits.document(["recommendations": list], field: place + "recommendations")
+            try check(name: shop, field: place + "shop_id")
+            _ = try document(["recommendations": list], field: place + "recommendations")
             guard (0...1_000_000).contains(count) else {
                 throw SojournError(
                     .invalidInput, "Must be 0 to 1,000,000.", field: place + "recommendation_count")
             }
         case .feedback(let type, let targetType, let targetID, let rating, let comment):
-            try limits.check(name: type, field: place + "feedback_type")
-            try limits.check(name: targetType, field: place + "feedback_target_type")
-            try limits.check(name: targetID, field: place + "feedback_target_id")
-            try limits.check(text: comment, field: place + "comment")
+            try check(name: type, field: place + "feedback_type")
+            try check(name: targetType, field: place + "feedback_target_type")
+            try check(name: targetID, field: place + "feedback_target_id")
+            try check(text: comment, field: place + "comment")
             guard rating.map({ $0.isFinite && abs($0) <= 1_000_000 }) ?? true else {
                 throw SojournError(.invalidInput, "Must lie between -1,000,000 and 1,000,000.", field: place + "rating")
             }

@@ -160,7 +160,7 @@ extension MemoryStore: JournalStore {
         }
     }
 
-    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+    public func entry(_ id: EntryID, of access: SessionAccess?) async throws -> JournalEntry? {
         try run { try $0.entry(id, of: access, at: $1) }
     }
 

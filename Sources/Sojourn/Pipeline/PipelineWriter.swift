@@ -35,6 +35,9 @@ public struct PipelineWriter: Sendable {
 
     /// How long a stream rests at the most before a database that is not to be had is tried again.
     package static let restMax = Duration.seconds(5)
+    /// The most bytes of messages in a step, unless it is of one message: so that it takes a second or a few, and not longer than
+    /// the database may take to answer.
+    static let stepBytesMax = 1 << 20
 
     /// Writes consecutive messages of a partition, where the group is at `from`, and brings it to `next`.
     ///
@@ -45,8 +48,11 @@ public struct PipelineWriter: Sendable {
         while isCurrent: @Sendable () -> Bool
     ) async throws -> Outcome {
         do {
-            let step = StreamStep(messages, of: partition, from: from, to: next)
-            return try await take(step, while: isCurrent)
+            let bytes = messages.reduce(0) { $0 + ($1.value?.count ?? 0) }
+            if bytes <= Self.stepBytesMax || messages.count <= 1 {
+                let step = StreamStep(messages, of: partition, from: from, to: next)
+                return try await take(step, while: isCurrent)
+            }
         } catch let error as SojournError where error.isAboutData {
             guard messages.count > 1 else {
                 guard let message = messages.first else { throw error }
@@ -54,13 +60,12 @@ public struct PipelineWriter: Sendable {
                 return try await take(
                     StreamStep(refusing: refusal, of: partition, from: from, to: next), while: isCurrent)
             }
-            let middle = messages.startIndex + messages.count / 2
-            let offset = messages[middle].offset
-            let first = try await write(
-                messages[..<middle], of: partition, from: from, to: offset, while: isCurrent)
-            guard first == .written else { return first }
-            return try await write(messages[middle...], of: partition, from: offset, to: next, while: isCurrent)
         }
+        let middle = messages.startIndex + messages.count / 2
+        let offset = messages[middle].offset
+        let first = try await write(messages[..<middle], of: partition, from: from, to: offset, while: isCurrent)
+        guard first == .written else { return first }
+        return try await write(messages[middle...], of: partition, from: offset, to: next, while: isCurrent)
     }
 
     /// Takes a step, as often as it needs.

@@ -135,7 +135,7 @@ extension ForwardingStore where Self: JournalStore, Base: JournalStore {
         try await base.finish(turn, of: access, response: response, extra: extra, expectedTurns: expectedTurns)
     }
 
-    public func entry(_ id: EntryID, of access: SessionAccess) async throws -> JournalEntry? {
+    public func entry(_ id: EntryID, of access: SessionAccess?) async throws -> JournalEntry? {
         try await base.entry(id, of: access)
     }
 

@@ -169,12 +169,18 @@ extension SessionRecord {
     /// An explicit extend: its own life, or `life` where one is given, from now; never shorter, never past the cap.
     public mutating func extend(by life: Duration?, at now: Timestamp) {
         noteActivity(at: now)
-        session.expiresAt = session.expiry(after: life ?? session.life, from: now)
+        session.expiresAt = expiry(after: life ?? session.life, from: now)
     }
 
     /// A renewal by itself: as an extend, left out where it would move expiry by less than 1/24 of the life.
     private mutating func renew(at now: Timestamp) {
-        if session.isDueForRenewal(at: now) { session.expiresAt = session.expiry(after: session.life, from: now) }
+        let renewed = expiry(after: session.life, from: now)
+        if renewed - session.expiresAt >= session.life / 24 { session.expiresAt = renewed }
+    }
+
+    private func expiry(after life: Duration, from now: Timestamp) -> Timestamp {
+        let wanted = max(session.expiresAt, now + life)
+        return session.absoluteExpiresAt.map { min(wanted, $0) } ?? wanted
     }
 
     private mutating func noteActivity(at now: Timestamp) {
@@ -247,17 +253,4 @@ public struct Rotation: Sendable, Hashable {
 /// The two documents that a session carries.
 public enum SessionField: String, Sendable, Hashable {
     case metadata, claims
-}
-
-extension Session {
-    /// Whether a renewal at `now` would move the expiry far enough to be worth it: by 1/24 of the life (S4).
-    func isDueForRenewal(at now: Timestamp) -> Bool {
-        expiry(after: life, from: now) - expiresAt >= life / 24
-    }
-
-    /// The expiry after an extension: never shorter, never past the cap.
-    fileprivate func expiry(after life: Duration, from now: Timestamp) -> Timestamp {
-        let wanted = max(expiresAt, now + life)
-        return absoluteExpiresAt.map { min(wanted, $0) } ?? wanted
-    }
 }

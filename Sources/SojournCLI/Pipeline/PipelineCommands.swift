@@ -49,10 +49,12 @@ struct ProduceCommand: AsyncParsableCommand {
 /// `sojourn consume`.
 struct ConsumeCommand: OperatorCommand {
     static let configuration = CommandConfiguration(
-        commandName: "consume", abstract: "Write orders from Kafka into PostgreSQL, each once.",
+        commandName: "consume",
+        abstract: "Write orders, and entries of the journal, from Kafka into PostgreSQL, each once.",
         discussion: """
-            How far the group is stands in the database beside the orders, so that any number of these may run, and any may \
-            die. What is no order becomes a dead letter. Runs until it is told to stop (SIGTERM, ^C).
+            How far the group is stands in the database beside the rows, so that any number of these may run, and any may \
+            die. What cannot be written becomes a dead letter. The journal's topic is read where JOURNAL_MODE is kafka, or \
+            KAFKA_JOURNAL_TOPIC names it. Runs until it is told to stop (SIGTERM, ^C).
             """)
 
     @Option(help: "How many consumers of the group to run in this process.")
@@ -67,11 +69,14 @@ struct ConsumeCommand: OperatorCommand {
             valueName: "place"))
     var rewind: String?
 
+    @Option(help: "Which topic that is about; by default that of orders.")
+    var topic: String?
+
     @OptionGroup var store: StoreOptions
 
     func validate() throws {
         guard (1...64).contains(workers) else { throw ValidationError("--workers is a number from 1 to 64.") }
-        _ = try place()
+        guard try place() != nil || topic == nil else { throw ValidationError("--topic goes with --rewind.") }
     }
 
     private func place() throws -> StreamPlace? {
@@ -91,7 +96,7 @@ struct ConsumeCommand: OperatorCommand {
     func work() async throws {
         let pipeline = try await OpenPipeline(try await store.settings())
         if let place = try place() {
-            let places = try await pipeline.rewind(to: place).sorted { $0.key < $1.key }
+            let places = try await pipeline.rewind(topic, to: place).sorted { $0.key < $1.key }
             Terminal.remark("Goes on at " + places.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + "\n")
         }
         let all = try await pipeline.lags().reduce(0) { $0 + Int($1.lag) }

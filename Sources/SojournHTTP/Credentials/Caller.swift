@@ -12,8 +12,13 @@ enum Access: Sendable, Hashable {
     case anyoneOrService
     /// The holder of a session's token, or a service key together with `X-Session-Token`.
     case token
+    /// The holder of a session's token, or of a service key, who may name the session by `X-Session-Token` and need not.
+    case tokenOrService
     /// The holder of a service key.
     case service
+
+    /// Whether a session's token lets in.
+    var takesToken: Bool { self == .token || self == .tokenOrService }
 }
 
 /// Who calls.
@@ -84,7 +89,7 @@ struct Gate: Sendable {
             }
             switch access {
             case .anyone, .anyoneOrService: return .anyone
-            case .token: return try token.map { .visitor($0, byCookie: false) } ?? refuse()
+            case .token, .tokenOrService: return try token.map { .visitor($0, byCookie: false) } ?? refuse()
             case .service:
                 guard token != nil else { return try refuse() }
                 throw Problem.forbidden("This takes a service key, not a session's token.")
@@ -92,10 +97,10 @@ struct Gate: Sendable {
         }
         guard access != .service else { throw Problem.unauthorized("This takes a service key.") }
         guard let value = cookie.value(in: request.headers) else {
-            return access == .token ? try refuse() : .anyone
+            return access.takesToken ? try refuse() : .anyone
         }
         guard crossSite.allows(request) else { throw Problem.crossSite }
-        guard access == .token else { return .anyone }
+        guard access.takesToken else { return .anyone }
         return try SessionToken(value).map { .visitor($0, byCookie: true) } ?? refuse()
     }
 

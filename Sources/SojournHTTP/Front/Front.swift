@@ -67,7 +67,8 @@ struct Front: Sendable {
         response.headers.append(HTTPField(name: .accessControlAllowCredentials, value: "true"))
         response.headers.append(
             HTTPField(
-                name: .accessControlExposeHeaders, value: "Age, ETag, Retry-After, Sojourn-Source, X-Request-Id"))
+                name: .accessControlExposeHeaders,
+                value: "Age, ETag, Location, Retry-After, Sojourn-Source, X-Request-Id"))
     }
 
     // MARK: Logs

@@ -81,10 +81,12 @@ extension SojournAPI {
 
     private static let readEntry = Endpoint(
         method: .get, path: "/v1/journal/{id}", operationID: "getEntry",
-        summary: "The session's entry of that id, once it is written.", access: .token, capability: .journal,
+        summary: "What became of an entry: the session's own, or anybody's for a service key.", access: .tokenOrService,
+        capability: .journal,
         parameters: [.entryID], answer: .ok("The entry, and of which kind it is.", .ref("EntryOfKind")), problems: [404]
     ) { call in
-        guard let entry = try await call.sessions.entry(try call.entryID, of: try call.own) else {
+        let access = call.caller.token.map(SessionAccess.token)
+        guard let entry = try await call.sessions.entry(try call.entryID, of: access) else {
             throw SojournError.noEntry()
         }
         return .json { json in

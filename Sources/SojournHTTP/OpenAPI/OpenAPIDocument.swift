@@ -105,7 +105,7 @@ extension OpenAPIDocument {
         switch endpoint.access {
         case .anyone: break
         case .anyoneOrService, .service: statuses.formUnion([401, 403, 429])
-        case .token: statuses.formUnion(endpoint.method == .get ? [401, 429] : [401, 403, 429])
+        case .token, .tokenOrService: statuses.formUnion(endpoint.method == .get ? [401, 429] : [401, 403, 429])
         }
         if endpoint.body != nil { statuses.formUnion([413, 415]) }
         if !endpoint.capability.isEmpty { statuses.formUnion([501, 503]) }
@@ -143,6 +143,8 @@ extension OpenAPIDocument {
         case .anyoneOrService: .array([none, require("serviceKey")])
         case .token:
             .array([require("sessionToken"), require("sessionCookie"), require("serviceKey", "visitorToken")])
+        case .tokenOrService:
+            .array([require("sessionToken"), require("sessionCookie"), require("serviceKey")])
         case .service: .array([require("serviceKey")])
         }
     }

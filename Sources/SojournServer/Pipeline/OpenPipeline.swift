@@ -59,9 +59,11 @@ public struct OpenPipeline: Sendable {
         try await brokered().status(try sessions.deadLetters)
     }
 
-    /// Sets where the group goes on, in all partitions of orders, and returns that by partition.
-    public func rewind(to place: StreamPlace) async throws -> [Int: Int64] {
-        try await brokered().rewind(to: place)
+    /// Sets where the group goes on, in all partitions of a topic, by default that of orders, and returns that by partition.
+    ///
+    /// - Throws: `invalidInput` where the group does not read that topic.
+    public func rewind(_ topic: String?, to place: StreamPlace) async throws -> [Int: Int64] {
+        try await brokered().rewind(topic ?? stream.topic, to: place)
     }
 
     /// Makes orders of random users for random products until `count` are delivered, or until SIGTERM or SIGINT, and returns

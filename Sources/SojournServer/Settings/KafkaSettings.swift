@@ -39,6 +39,8 @@ public struct KafkaSettings: Sendable, Hashable {
     public var journalTopic = "journal"
     /// How entries of the journal are written (`JOURNAL_MODE`).
     public var journalMode = JournalMode.direct
+    /// Whether consumers read that topic: where entries are written to it, or it was named.
+    public var readsJournal = false
     /// The group of consumers (`KAFKA_GROUP`).
     public var group = "sojourn"
     /// Whether connections are encrypted (`KAFKA_SECURITY`).
@@ -58,7 +60,7 @@ public struct KafkaSettings: Sendable, Hashable {
         stream.topic = topic
         stream.group = group
         stream.journalTopic = journalTopic
-        stream.readsJournal = journalMode == .kafka
+        stream.readsJournal = readsJournal
         return stream
     }
 
@@ -92,6 +94,7 @@ extension KafkaSettings {
         mechanism = reader.read("KAFKA_SASL", .word, default: mechanism)
         password = reader.readPassword("KAFKA") ?? .none
         journalMode = reader.read("JOURNAL_MODE", .word, default: journalMode)
+        readsJournal = journalMode == .kafka || reader.isSet("KAFKA_JOURNAL_TOPIC")
         if journalMode == .kafka {
             if brokers.isEmpty {
                 reader.complainIfNotWrong("KAFKA_BROKERS", expected: "host:port: JOURNAL_MODE is kafka")
@@ -101,9 +104,9 @@ extension KafkaSettings {
                 reader.complain(
                     "JOURNAL_MODE", expected: "direct: what comes from Kafka is written into PostgreSQL alone")
             }
-            if topic == journalTopic {
-                reader.complain("KAFKA_JOURNAL_TOPIC", expected: "another topic than that of orders, KAFKA_TOPIC")
-            }
+        }
+        if readsJournal, topic == journalTopic {
+            reader.complain("KAFKA_JOURNAL_TOPIC", expected: "another topic than that of orders, KAFKA_TOPIC")
         }
         if user != nil, password == PostgresSettings.PasswordSource.none {
             reader.complainIfNotWrong(

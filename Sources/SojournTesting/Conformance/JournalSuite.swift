@@ -273,12 +273,11 @@ enum JournalSuite {
                 #expect(try await bench.journal.entry(entry.id, of: visitor.access) == written[0])
                 #expect(try await bench.journal.entry(entry.id, of: visitor.trusted) == written[0])
                 #expect(try await bench.journal.entry(entry.id, of: other.access) == nil)
+                #expect(try await bench.journal.entry(entry.id, of: nil) == written[0])
             }
-            #expect(try await bench.journal.entry(bench.turn().id, of: visitor.access) == nil)
             _ = try await bench.store.end([visitor.trusted])
-            await bench.refuses(.noSession) {
-                try await bench.journal.entry(bench.turn().id, of: visitor.access)
-            }
+            let id = bench.turn().id
+            await bench.refuses(.noSession) { try await bench.journal.entry(id, of: visitor.access) }
         },
         example("Journal: a cursor of another listing is refused") { bench in
             let visitor = try await bench.create()
@@ -313,6 +312,20 @@ enum JournalSuite {
                     #expect(session?.lastActivity == bench.clock.now && session?.requestCount == 0)
                     bench.clock.advance(by: .minutes(20))
                 }
+            }
+        },
+        example("Journal: appending nothing renews as well, writes nothing, and is refused where writing would be") {
+            bench in
+            for renewal in Renewal.allCases {
+                let visitor = try await bench.create(policy: SessionPolicy(life: .hours(1), renewal: renewal))
+                bench.clock.advance(by: .minutes(20))
+                #expect(try await bench.append([], to: visitor.access) == [])
+                let session = try await bench.read(visitor)?.session
+                let renewed = bench.clock.now + .hours(1)
+                #expect(session?.expiresAt == (renewal == .fixed ? visitor.session.expiresAt : renewed))
+                #expect(session?.lastActivity == bench.clock.now && session?.turnCount == 0)
+                _ = try await bench.store.end([visitor.trusted])
+                await bench.refuses(.noSession) { try await bench.append([], to: visitor.access) }
             }
         },
         example("Journal: a dead session takes no entry and shows none to its owner") { bench in

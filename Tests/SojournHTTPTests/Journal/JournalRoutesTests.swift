@@ -205,6 +205,11 @@ import Testing
         #expect(other.status == 404 && other.json["code"] as? String == "no_entry")
         #expect(try await api.send(.get, "/v1/journal/nonsense", token: token).status == 422)
         #expect(try await api.send(.get, "/v1/journal/\(id)").status == 401)
+        #expect(try await api.send(.get, "/v1/journal/\(id)", token: APITester.key).status == 200)
+        #expect(
+            try await api.send(
+                .get, "/v1/journal/\(id)", token: APITester.key, headers: [Self.visitor: try await api.begin()]
+            ).status == 404)
     }
 
     @Test("with a queue entries are kept, with an address where they will be, but for those that want an answer now")
