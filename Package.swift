@@ -190,7 +190,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "SojournServerTests", dependencies: ["SojournServer", .configuration], swiftSettings: strict),
+            name: "SojournServerTests", dependencies: ["SojournServer", .configuration, .nioCore, .nioPosix],
+            swiftSettings: strict),
         .testTarget(
             name: "PostgresDriverTests",
             dependencies: ["DriverSupport", "PostgresDriver", "PostgresTestSupport", .logging, .serviceLifecycle],

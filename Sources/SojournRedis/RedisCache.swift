@@ -7,9 +7,9 @@ internal import Synchronization
 
 /// Copies of sessions in Redis 7 or newer, or Valkey, before a database (R2).
 ///
-/// A copy carries its era and the run id of the server that it was brought to, and is worth nothing elsewhere: a server
-/// that was restarted from an old snapshot, or promoted in another's place, is cold. Every copy has a TTL; eviction is
-/// harmless, so any `maxmemory-policy` will do.
+/// A copy carries its era, stands under the run id of the server that it was brought to, and is worth nothing elsewhere: a
+/// server that was restarted from an old snapshot, or promoted in another's place, is cold. Every copy has a TTL; eviction
+/// is harmless, so any `maxmemory-policy` will do.
 public final class RedisCache: SessionCache {
     private let client: RedisClient
     private let prefix: String
@@ -46,16 +46,18 @@ public final class RedisCache: SessionCache {
 
     public func look(for id: SessionID, era: Int64) async throws -> CachedSession {
         try await RedisFailure.mapping {
-            let number = lastLeave.wrappingAdd(1, ordering: .relaxed).newValue
-            let value = try await client.send(
-                .script(
-                    scripts.look, keys: [key(id)],
-                    [RedisArgument(Int(era)), .runID, RedisArgument(String(number))], retry: .ifInterrupted))
-            if case .array(let parts) = value {
-                return .copy(try SessionHash(id, .array(Array(parts.dropFirst(2)))).record)
+            let key = key(id)
+            let found = try await client.send(RedisCommand("HGET", key: key, [.runID], retry: .ifInterrupted))
+            if case .bytes(let bytes) = found, let record = PackedRecord.unpack(bytes, of: id, era: era) {
+                return .copy(record)
             }
-            let isLeave = try value.int() == 1
-            return .missing(leave: isLeave ? CacheLeave(session: id, era: era, number: number) : nil)
+            let number = lastLeave.wrappingAdd(1, ordering: .relaxed).newValue
+            let isLeave = try await client.send(
+                .script(
+                    scripts.leave, keys: [key], [RedisArgument(Int(era)), .runID, RedisArgument(String(number))],
+                    retry: .ifInterrupted))
+            return .missing(
+                leave: try isLeave.int() == 1 ? CacheLeave(session: id, era: era, number: number) : nil)
         }
     }
 
@@ -64,12 +66,12 @@ public final class RedisCache: SessionCache {
             let answers = await client.send(
                 copies.map { copy in
                     let milliseconds = max(1, Int(copy.life / .milliseconds(1)))
-                    let head: [RedisArgument] = [
+                    let arguments: [RedisArgument] = [
                         RedisArgument(Int(copy.leave.era)), .runID, RedisArgument(String(copy.leave.number)),
                         RedisArgument(milliseconds),
+                        RedisArgument(PackedRecord.pack(copy.record, era: copy.leave.era)),
                     ]
-                    return .script(
-                        scripts.bring, keys: [key(copy.leave.session)], head + SessionHash.fields(of: copy.record))
+                    return .script(scripts.bring, keys: [key(copy.leave.session)], arguments)
                 })
             for answer in answers { _ = try answer.get() }
         }

@@ -8,7 +8,7 @@ internal import Sojourn
 struct Scripts: Sendable {
     let validate, read, create, write, hold, add, remove, delete: RedisScript
     let enroll, unlock, raise, revoke, put: RedisScript
-    let look, bring, holdBack: RedisScript
+    let leave, bring, holdBack: RedisScript
 
     /// The scripts of a store that keeps sessions for `keeping` after their end or expiry.
     init(keeping: Duration) {
@@ -31,7 +31,7 @@ struct Scripts: Sendable {
         raise = script(PackageResources.raise_lua)
         revoke = script(PackageResources.revoke_lua)
         put = script(PackageResources.put_lua)
-        look = script(PackageResources.look_lua)
+        leave = script(PackageResources.leave_lua)
         bring = script(PackageResources.bring_lua)
         holdBack = script(PackageResources.hold_back_lua)
     }

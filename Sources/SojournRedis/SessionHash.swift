@@ -17,13 +17,13 @@ struct SessionHash: Sendable {
     /// A field, in the order in which the scripts answer them.
     private enum Field: Int, CaseIterable {
         case user, type, metadata, claims, version, start, activity, expiry, cap, requests, ipAddress, agent, life
-        case renewal, epoch, digest, previous, previousUntil, sealed, end, reason, writes, begun, turns
+        case renewal, epoch, digest, previous, previousUntil, sealed, end, reason, writes, begun
     }
 
     /// The fields' names, in their order.
     static let names = [
         "u", "t", "m", "c", "v", "s", "a", "x", "X", "n", "i", "g", "l", "r", "e", "d", "p", "q", "z", "o", "y", "w",
-        "b", "j",
+        "b",
     ]
 
     /// Reads what a script answered for the session `id`.
@@ -47,8 +47,7 @@ struct SessionHash: Sendable {
             lastActivity: try row.present(row.time(Field.activity.rawValue)),
             expiresAt: try row.present(row.time(Field.expiry.rawValue)),
             absoluteExpiresAt: try row.time(Field.cap.rawValue), requestCount: try row.int(Field.requests.rawValue),
-            turnCount: try row.text(Field.turns.rawValue) == nil ? 0 : row.int(Field.turns.rawValue),
-            ipAddress: try row.text(Field.ipAddress.rawValue),
+            turnCount: 0, ipAddress: try row.text(Field.ipAddress.rawValue),
             userAgent: try row.text(Field.agent.rawValue),
             life: .microseconds(Int64(try row.int(Field.life.rawValue))),
             renewal: try row.name(Field.renewal.rawValue), end: end)
@@ -85,32 +84,14 @@ struct SessionHash: Sendable {
 
     /// What a creation sends: names and values of the fields that do not hang on the moment.
     static func fields(of new: NewSession) -> [RedisArgument] {
-        words([
+        let fields: [(field: Field, value: RedisArgument?)] = [
             (.user, new.userID.map { RedisArgument($0.text) }), (.type, RedisArgument(new.type.rawValue)),
             (.metadata, RedisArgument(new.metadata.text)), (.claims, RedisArgument(new.claims.text)), (.version, 1),
             (.ipAddress, new.ipAddress.map { RedisArgument($0) }), (.agent, new.userAgent.map { RedisArgument($0) }),
             (.renewal, RedisArgument(new.policy.renewal.rawValue)), (.epoch, 0),
             (.digest, new.digest.map { RedisArgument($0.bytes) }),
-        ])
-    }
-
-    /// What a copy is made of: names and values of all fields.
-    static func fields(of record: SessionRecord) -> [RedisArgument] {
-        let session = record.session
-        return words(
-            changeable(record) + [
-                (.type, RedisArgument(session.type.rawValue)), (.start, RedisArgument(session.createdAt)),
-                (.activity, RedisArgument(session.lastActivity)),
-                (.cap, session.absoluteExpiresAt.map { RedisArgument($0) }),
-                (.requests, RedisArgument(session.requestCount)), (.turns, RedisArgument(session.turnCount)),
-                (.ipAddress, session.ipAddress.map { RedisArgument($0) }),
-                (.agent, session.userAgent.map { RedisArgument($0) }), (.life, RedisArgument(session.life)),
-                (.renewal, RedisArgument(session.renewal.rawValue)), (.writes, 1),
-            ])
-    }
-
-    private static func words(_ fields: [(field: Field, value: RedisArgument?)]) -> [RedisArgument] {
-        fields.flatMap { field, value in value.map { [RedisArgument(names[field.rawValue]), $0] } ?? [] }
+        ]
+        return fields.flatMap { field, value in value.map { [RedisArgument(names[field.rawValue]), $0] } ?? [] }
     }
 }
 

@@ -161,10 +161,15 @@ struct RedisTieringTests {
             let access = try await begin(in: tier)
             try await warm(access, on: tier.nodes[0])
             let key = RedisCache(try RedisUnderTest.configuration(), prefix: prefix).key(access.id)
+            let copy = try await client.send(RedisCommand("HGET", key: key, [.runID])).bytes()
             let tag = try await client.send(RedisCommand("HGET", key: key, ["T"])).string()
             let era = try #require(tag.split(separator: " ").first)
+            let otherRun = String(repeating: "0", count: 40)
+            _ = try await client.send(RedisCommand("HDEL", key: key, [.runID]))
             _ = try await client.send(
-                RedisCommand("HSET", key: key, ["T", RedisArgument("\(era) " + String(repeating: "0", count: 40))]))
+                RedisCommand(
+                    "HSET", key: key,
+                    ["T", RedisArgument("\(era) \(otherRun)"), RedisArgument(otherRun), RedisArgument(copy)]))
             #expect(try await tier.nodes[0].validation(access, freshness: .strict)?.source == .database)
         }
     }
@@ -176,7 +181,7 @@ struct RedisTieringTests {
         try await withTier(tiering) { tier, prefix, client in
             let access = try await begin(in: tier)
             let key = RedisCache(try RedisUnderTest.configuration(), prefix: prefix).key(access.id)
-            while try await client.send(RedisCommand("HEXISTS", key: key, ["x"])).int() == 0 {
+            while try await client.send(RedisCommand("HEXISTS", key: key, [.runID])).int() == 0 {
                 #expect(try await tier.nodes[0].validation(access, freshness: .strict)?.source == .database)
             }
             #expect(try await tier.nodes[1].end([access]) == [true])

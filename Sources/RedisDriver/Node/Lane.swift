@@ -44,6 +44,8 @@ final class Lane: Sendable {
     let place: Node.Place
     /// Who wants the connection to stand, calls or not, and hears what comes in on it.
     let watcher: (any LaneWatcher)?
+    /// Where its connection is served.
+    let eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
     /// How many calls wait or are under way.
     let load = Tally()
     private let state = Mutex(State())
@@ -94,7 +96,7 @@ extension Lane {
 
     private func loop(_ state: inout State) -> LaneLoop {
         if let loop = state.loop { return loop }
-        let loop = LaneLoop(self, MultiThreadedEventLoopGroup.singleton.next())
+        let loop = LaneLoop(self, eventLoop)
         state.loop = loop
         surroundings.farewell.enter()
         return loop

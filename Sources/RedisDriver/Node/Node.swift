@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DriverSupport
+internal import NIOCore
 
 /// One server, over one or a few connections that all callers share.
 final class Node: Sendable {
@@ -34,9 +35,9 @@ final class Node: Sendable {
         for lane in lanes { lane.close() }
     }
 
-    /// The lane with the least to do.
+    /// The lane that is served where the caller runs, so that no thread need be woken; else the one with the least to do.
     private var lane: Lane {
-        lanes.count == 1 ? lanes[0] : lanes.min { $0.load.value < $1.load.value } ?? lanes[0]
+        lanes.first { $0.eventLoop.inEventLoop } ?? lanes.min { $0.load.value < $1.load.value } ?? lanes[0]
     }
 }
 

@@ -109,14 +109,6 @@ extension TieredStore {
         }
     }
 
-    /// What came of looking for a copy.
-    private enum Looked {
-        /// A copy, of that era.
-        case copy(SessionRecord, era: Int64)
-        /// None, and the leave to bring one; nil where somebody else has it.
-        case missing(CacheLeave?)
-    }
-
     /// Looks for a copy; nil where none may be answered by, or the cache does not answer.
     private func look(for id: SessionID, age: Duration?) async -> Looked? {
         guard !touches.isFull else { return nil }
@@ -174,6 +166,14 @@ extension TieredStore {
         }
         return session.map { Validation($0) }
     }
+}
+
+/// What came of looking for a copy.
+private enum Looked {
+    /// A copy, of that era.
+    case copy(SessionRecord, era: Int64)
+    /// None, and the leave to bring one; nil where somebody else has it.
+    case missing(CacheLeave?)
 }
 
 extension Session {

@@ -123,11 +123,22 @@ public struct Server: Sendable {
         return http
     }
 
+    /// Whether requests are answered on the event loop of their connection: where it is Redis that answers most of them, which
+    /// is asked and heard on loops as well. Databases answer from threads of their own, for whom a loop is dearer to wake.
+    private var answersOnLoops: Bool {
+        if case .redis = settings.database { return true }
+        return settings.cache != nil && settings.tiering.phase == .first
+    }
+
     private func channel() throws -> HTTPServerBuilder {
-        let plain = HTTPServerBuilder.http1(
-            configuration: .init(
-                additionalChannelHandlers: [SilentConnectionHandler()], idleTimeout: .seconds(75),
-                httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 64 * 1024)))
+        let plain = HTTPServerBuilder { [answersOnLoops] responder in
+            let http1 = HTTP1Channel(
+                responder: responder,
+                configuration: .init(
+                    additionalChannelHandlers: [SilentConnectionHandler()], idleTimeout: .seconds(75),
+                    httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 64 * 1024)))
+            return if answersOnLoops { LoopChannel(base: http1) } else { http1 }
+        }
         guard let files = settings.tls else { return plain }
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(files.certificate).map(NIOSSLCertificateSource.certificate)
