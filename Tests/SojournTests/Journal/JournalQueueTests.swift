@@ -178,8 +178,8 @@ struct JournalQueueTests {
             (#"{"session_id": "SID", "entries": [ENTRY, {"id": "SID"}]}"#, "entries[1].kind"),
             (#"{"session_id": "SID", "entries": [{"id": "SID", "kind": "lies"}]}"#, "entries[0].kind"),
             (
-                #"{"session_id": "SID", "entries": [{"id": "SID", "kind": "feedback", "at_us": 9000000000000000000}]}"#,
-                "entries[0].at_us"
+                #"{"session_id": "SID", "entries": [{"id": "SID", "kind": "feedback", "feedback_type": "a", "at_us": 9000000000000000000}]}"#,
+                "entries[0].created_at"
             ),
             (
                 #"{"session_id": "SID", "entries": [{"id": "SID", "kind": "conversations", "at_us": 1800000000000000}]}"#,
