@@ -41,17 +41,17 @@ public struct DeadLetterAnnouncer: Service {
         let letters = try await store.unannouncedDeadLetters(max: Self.most)
         guard !letters.isEmpty else { return 0 }
         let ledger = KafkaLedger()
-        for letter in letters {
-            try await producer.enqueue(
-                KafkaRecord(
-                    topic: OrderStream.deadLetterTopic(of: letter.partition.topic), key: letter.message.key,
-                    value: letter.message.value,
-                    headers: [
-                        KafkaHeader("reason", letter.reason), KafkaHeader("topic", letter.partition.topic),
-                        KafkaHeader("partition", "\(letter.partition.number)"),
-                        KafkaHeader("offset", "\(letter.message.offset)"), KafkaHeader("letter_id", "\(letter.id)"),
-                    ]), in: ledger)
+        let records = letters.map { letter in
+            KafkaRecord(
+                topic: OrderStream.deadLetterTopic(of: letter.partition.topic), key: letter.message.key,
+                value: letter.message.value,
+                headers: [
+                    KafkaHeader("reason", letter.reason), KafkaHeader("topic", letter.partition.topic),
+                    KafkaHeader("partition", "\(letter.partition.number)"),
+                    KafkaHeader("offset", "\(letter.message.offset)"), KafkaHeader("letter_id", "\(letter.id)"),
+                ])
         }
+        try await producer.enqueue(records, in: ledger)
         try await ledger.settled()
         try await store.announced(letters.map(\.id))
         return letters.count

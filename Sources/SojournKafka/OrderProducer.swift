@@ -8,7 +8,8 @@ public import Sojourn
 public struct OrderProducer: Sendable {
     private let stream: OrderStream
     private let logger: Logger
-    private static let payments = ["card", "bank_transfer", "kakao_pay", "naver_pay", "cash"]
+    /// Most orders that are made and handed over together: few enough to stay in the processor's caches.
+    private static let shareMax = 100
 
     /// A producer into `stream`.
     public init(_ stream: OrderStream, logger: Logger) {
@@ -19,7 +20,7 @@ public struct OrderProducer: Sendable {
     /// Writes `count` orders, or orders until the task is cancelled where `count` is nil, and returns how many were delivered.
     ///
     /// - Parameter rate: orders a second, evenly; nil for as many as the brokers take.
-    /// - Parameter pick: users and products to choose from; asked anew for every 10,000 orders.
+    /// - Parameter pick: users and products to choose from; asked anew after 10,000 orders, once a second at the most.
     /// - Parameter progress: told how many orders were handed over.
     /// - Throws: `invalidInput` where there are no users or products; why an order was not delivered.
     public func produce(
@@ -33,23 +34,28 @@ public struct OrderProducer: Sendable {
         let ledger = KafkaLedger()
         do {
             let begin = ContinuousClock.now
+            var random = SeededRandom(seed: RandomSource.system.next())
+            // Together: the clock is read once for them. At a rate, those of a hundredth of a second.
+            let share = min(Self.shareMax, rate.map { max(1, $0 / 100) } ?? Self.shareMax)
             var done = 0
-            var choice = try await Self.choice(pick)
+            var choice = try await Choice(pick)
+            var (chosenFor, chosenAt) = (0, begin)
             while done < count ?? .max, !Task.isCancelled {
-                if done > 0, done.isMultiple(of: 10_000) { choice = try await Self.choice(pick) }
-                if let rate, done.isMultiple(of: max(1, rate / 100)) {
-                    try await Task.sleep(until: begin + .seconds(Double(done) / Double(rate)))
+                if let rate { try await Task.sleep(until: begin + .seconds(Double(done) / Double(rate))) }
+                if done - chosenFor >= 10_000, chosenAt.duration(to: .now) >= .seconds(1) {
+                    choice = try await Choice(pick)
+                    (chosenFor, chosenAt) = (done, .now)
                 }
-                let order = Self.order(of: choice)
-                try await producer.enqueue(
-                    KafkaRecord(
-                        topic: stream.topic, key: Array(order.userID.text.utf8), value: Array(order.json.text.utf8)),
-                    in: ledger)
-                done += 1
-                if done.isMultiple(of: 500) { progress(done) }
+                let now = SystemWallClock().now
+                let records = (0..<min(share, (count ?? .max) - done)).map { _ in
+                    let (key, order) = choice.order(at: now, &random)
+                    return KafkaRecord(topic: stream.topic, key: key, value: order.message)
+                }
+                try await producer.enqueue(records, in: ledger)
+                done += records.count
+                progress(done)
                 if let failure = ledger.counts.firstFailure { throw failure }
             }
-            progress(done)
         } catch is CancellationError {
             logger.debug("The producer was cancelled.")
         } catch let error as KafkaError where error.code == .cancelled {
@@ -64,26 +70,35 @@ public struct OrderProducer: Sendable {
         if let failure = counts.firstFailure { throw failure }
         return counts.delivered
     }
+}
 
-    private typealias Choice = (users: [RetailUser], products: [RetailProduct])
+/// Users and products to make orders of.
+private struct Choice {
+    private let users: [(id: UserID, key: [UInt8])]
+    private let products: [(id: ProductID, price: Int)]
+    private static let payments = ["card", "bank_transfer", "kakao_pay", "naver_pay", "cash"]
 
-    private static func choice(_ pick: () async throws -> Choice) async throws -> Choice {
-        let choice = try await pick()
-        guard !choice.users.isEmpty, !choice.products.isEmpty else {
+    /// What `pick` picks.
+    init(_ pick: () async throws -> (users: [RetailUser], products: [RetailProduct])) async throws {
+        let rows = try await pick()
+        guard !rows.users.isEmpty, !rows.products.isEmpty else {
             throw SojournError(
                 .invalidInput, "There are no users, or no products, to make orders of: `sojourn seed` makes some.")
         }
-        return choice
+        users = rows.users.map { ($0.id, Array($0.id.text.utf8)) }
+        products = rows.products.map { ($0.id, $0.price) }
     }
 
-    private static func order(of choice: Choice) -> RetailOrderDraft {
-        let user = choice.users[.random(in: choice.users.indices)]
-        let product = choice.products[.random(in: choice.products.indices)]
-        var order = RetailOrderDraft(userID: user.id, productID: product.id)
-        order.quantity = .random(in: 1...5)
+    /// A random order and its user's id as bytes.
+    func order(at now: Timestamp, _ random: inout SeededRandom) -> (key: [UInt8], RetailOrderDraft) {
+        let user = users[random.below(users.count)]
+        let product = products[random.below(products.count)]
+        let id = OrderID(UUIDBytes(version7At: now, bits: (random.next(), random.next())))
+        var order = RetailOrderDraft(id: id, userID: user.id, productID: product.id)
+        order.quantity = 1 + random.below(5)
         order.shippingCost = product.price * order.quantity >= 50_000 ? 0 : 3_000
-        order.paymentMethod = payments[.random(in: payments.indices)]
-        order.createdAt = SystemWallClock().now
-        return order
+        order.paymentMethod = Self.payments[random.below(Self.payments.count)]
+        order.createdAt = now
+        return (user.key, order)
     }
 }

@@ -95,6 +95,47 @@ import Testing
         }
     }
 
+    @Test("records that are handed over together wait for room as they must, and keep their order") func together()
+        async throws
+    {
+        try await MockCluster.run { cluster async throws in
+            let numbers = Array(0..<500)
+            try await cluster.withProducer {
+                $0.queueMessagesMax = 8
+            } _: { producer async throws in
+                let ledger = KafkaLedger()
+                let records = numbers.map { KafkaRecord(topic: "orders", value: Array("\($0)".utf8), partition: 2) }
+                try await producer.enqueue(records, in: ledger)
+                try await ledger.settled()
+                #expect(ledger.counts.delivered == 500)
+            }
+            try await cluster.withConsumer { consumer async throws in
+                #expect(try await consumer.read(500).flatMap(\.numbers) == numbers)
+            }
+        }
+    }
+
+    @Test("of records together, those before one that cannot be sent are delivered, and none after") func upToOne()
+        async throws
+    {
+        try await MockCluster.run(brokers: 1) { cluster async throws in
+            try await cluster.withProducer { producer async throws in
+                let ledger = KafkaLedger()
+                let large = KafkaRecord(topic: "orders", value: [UInt8](repeating: 0, count: 2_000_000))
+                let small = KafkaRecord(topic: "orders", value: [1])
+                let error = await expectFailure(.undelivered) {
+                    try await producer.enqueue([small, small, large, small], in: ledger)
+                }
+                #expect(error?.kafkaCode == 10)
+                try await ledger.settled()
+                #expect(ledger.counts.delivered == 2 && ledger.counts.failed == 0)
+                try await producer.enqueue([], in: ledger)
+                try await ledger.settled()
+                #expect(ledger.counts.delivered == 2)
+            }
+        }
+    }
+
     @Test("who waits for room and is cancelled hears of it, and the record is not sent") func cancelled() async throws {
         try await MockCluster.run(brokers: 1) { cluster async throws in
             try await cluster.takeDown(1)

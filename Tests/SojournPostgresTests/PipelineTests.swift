@@ -42,7 +42,7 @@ struct PipelineTests {
     }
 
     private func message(_ offset: Int64, _ order: RetailOrderDraft) -> StreamMessage {
-        StreamMessage(offset: offset, key: Array("k".utf8), value: Array(order.json.text.utf8))
+        StreamMessage(offset: offset, key: Array("k".utf8), value: order.message)
     }
 
     private func step(_ orders: [RetailOrderDraft], from: Int64) -> StreamStep {
@@ -128,7 +128,7 @@ struct PipelineTests {
                 let order = order(UInt64(number))
                 try await producer.enqueue(
                     KafkaRecord(
-                        topic: "orders", key: Array(order.userID.text.utf8), value: Array(order.json.text.utf8)),
+                        topic: "orders", key: Array(order.userID.text.utf8), value: order.message),
                     in: ledger)
                 if number % (good / bad) == 0 {
                     try await producer.enqueue(KafkaRecord(topic: "orders", value: Array("no".utf8)), in: ledger)

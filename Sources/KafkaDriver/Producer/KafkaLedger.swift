@@ -18,9 +18,32 @@ public final class KafkaLedger: Sendable {
         public fileprivate(set) var firstFailure: KafkaError?
     }
 
+    /// What became of some of its records.
+    struct News {
+        var delivered = 0
+        var failed = 0
+        /// Why the first of those was given up.
+        var failure: KafkaError?
+        /// Where the last of them stands that was delivered.
+        var last: (partition: Int32, offset: Int64)?
+
+        /// Counts a report and, where the record was given up, why.
+        mutating func add(_ report: rd_kafka_message_t, _ failure: KafkaError?) {
+            if let failure {
+                failed += 1
+                self.failure = self.failure ?? failure
+            } else {
+                delivered += 1
+                last = (report.partition, report.offset)
+            }
+        }
+    }
+
     private struct State {
         var counts = Counts()
         var last: (partition: Int32, offset: Int64) = (-1, -1)
+        /// This ledger while records are pending, as librdkafka knows it by its address only.
+        var kept: KafkaLedger?
     }
 
     private let state = Mutex(State())
@@ -50,34 +73,36 @@ public final class KafkaLedger: Sendable {
     /// Where the record that was delivered last stands.
     var last: (partition: Int32, offset: Int64) { state.withLock { $0.last } }
 
-    /// One more record is on its way.
-    func add() {
-        state.withLock { $0.counts.pending += 1 }
+    /// So many more records are on their way.
+    func add(_ records: Int) {
+        state.withLock { state in
+            state.counts.pending += records
+            state.kept = self
+        }
     }
 
-    /// A record was not even taken.
-    func takeBack() {
-        finish { $0.counts.pending -= 1 }
+    /// So many records were not even taken.
+    func takeBack(_ records: Int) {
+        finish { $0.counts.pending -= records }
     }
 
-    /// A record was delivered or given up.
-    func settle(_ report: rd_kafka_message_t, _ failure: KafkaError?) {
+    /// Records were delivered or given up.
+    func settle(_ news: News) {
         finish { state in
-            state.counts.pending -= 1
-            if let failure {
-                state.counts.failed += 1
-                state.counts.firstFailure = state.counts.firstFailure ?? failure
-            } else {
-                state.counts.delivered += 1
-                state.last = (report.partition, report.offset)
-            }
+            state.counts.pending -= news.delivered + news.failed
+            state.counts.delivered += news.delivered
+            state.counts.failed += news.failed
+            state.counts.firstFailure = state.counts.firstFailure ?? news.failure
+            state.last = news.last ?? state.last
         }
     }
 
     private func finish(_ change: (inout State) -> Void) {
         let isSettled = state.withLock { state in
             change(&state)
-            return state.counts.pending == 0
+            guard state.counts.pending == 0 else { return false }
+            state.kept = nil
+            return true
         }
         if isSettled { settling.advance() }
     }

@@ -111,13 +111,21 @@ extension KafkaProducer {
             partition: KafkaPartition(record.topic, Int(partition)), offset: offset >= 0 ? offset : nil)
     }
 
-    /// Hands a record over, waiting only where the queue is full. What becomes of it is counted in `ledger`.
-    ///
-    /// - Throws: Where it is not taken; then the ledger knows nothing of it.
+    /// Hands a record over, as below.
     public func enqueue(_ record: KafkaRecord, in ledger: KafkaLedger) async throws(KafkaError) {
-        while true {
+        try await enqueue([record], in: ledger)
+    }
+
+    /// Hands records over in their order, waiting only where the queue is full. What becomes of them is counted in `ledger`.
+    ///
+    /// - Throws: Why a record is not taken; then the ledger knows of those before it, and of none after.
+    public func enqueue(_ records: [KafkaRecord], in ledger: KafkaLedger) async throws(KafkaError) {
+        var rest = records[...]
+        while !rest.isEmpty {
             let round = desk.room.round
-            switch desk.produce(record, ledger) {
+            let (taken, attempt) = desk.produce(rest, ledger)
+            rest = rest.dropFirst(taken)
+            switch attempt {
             case .taken: return
             case .refused(let error): throw error
             case .full: try await desk.room.wait(past: round)

@@ -10,7 +10,7 @@ internal import Synchronization
 final class ProducerDesk: Sendable {
     /// What became of an attempt.
     enum Attempt {
-        /// The record is librdkafka's, and counted.
+        /// All are librdkafka's, and counted.
         case taken
         /// There is no room for it now.
         case full
@@ -45,28 +45,35 @@ final class ProducerDesk: Sendable {
         room.advance()
     }
 
-    /// Hands a record in, with a reference to its ledger that comes back with the report.
-    func produce(_ record: KafkaRecord, _ ledger: KafkaLedger) -> Attempt {
-        let reference = Unmanaged.passRetained(ledger)
-        // Before librdkafka has it: the report may come at once.
-        ledger.add()
-        underWay.add(1)
+    /// Hands records in, in their order and up to one that is not taken: how many were, and what became of the last attempt.
+    func produce(_ records: ArraySlice<KafkaRecord>, _ ledger: KafkaLedger) -> (taken: Int, Attempt) {
+        // Before librdkafka has them: the reports may come at once. Until then the ledger keeps itself.
+        ledger.add(records.count)
+        underWay.add(records.count)
+        var taken = 0
         let attempt: Attempt = client.withLock { client in
             guard let address = client?.address, let pointer = OpaquePointer(bitPattern: address) else {
                 return .notStarted
             }
             do throws(KafkaError) {
-                let topic = try Self.topic(record.topic, pointer, &client)
-                return try Self.produce(record, pointer, topic, reference.toOpaque())
+                let opaque = Unmanaged.passUnretained(ledger).toOpaque()
+                let records = records.span
+                for index in records.indices {
+                    let topic = try Self.topic(records[index].topic, pointer, &client)
+                    let attempt = try Self.produce(records[index], pointer, topic, opaque)
+                    guard case .taken = attempt else { return attempt }
+                    taken += 1
+                }
+                return .taken
             } catch {
                 return .refused(error)
             }
         }
-        if case .taken = attempt { return attempt }
-        reference.release()
-        ledger.takeBack()
-        underWay.add(-1)
-        return attempt
+        if taken < records.count {
+            ledger.takeBack(records.count - taken)
+            underWay.add(taken - records.count)
+        }
+        return (taken, attempt)
     }
 
     private static func topic(

@@ -23,13 +23,21 @@ final class ProducerPart: ClientPart {
     func handle(_ event: OpaquePointer, _ type: rd_kafka_event_type_t) {
         guard type == RD_KAFKA_EVENT_DR else { return }
         var (delivered, failed) = (0, 0)
-        while let report = rd_kafka_event_message_next(event) {
-            let failure = failure(report)
-            if failure == nil { delivered += 1 } else { failed += 1 }
-            if let opaque = report.pointee._private {
-                Unmanaged<KafkaLedger>.fromOpaque(opaque).takeRetainedValue().settle(report.pointee, failure)
-            }
+        // Most often, one ledger's are side by side.
+        var (address, news) = (UnsafeMutableRawPointer?.none, KafkaLedger.News())
+        func settle() {
+            delivered += news.delivered
+            failed += news.failed
+            if let address { Unmanaged<KafkaLedger>.fromOpaque(address).takeUnretainedValue().settle(news) }
         }
+        while let report = rd_kafka_event_message_next(event) {
+            if report.pointee._private != address {
+                settle()
+                (address, news) = (report.pointee._private, KafkaLedger.News())
+            }
+            news.add(report.pointee, failure(report))
+        }
+        settle()
         desk.underWay.add(-delivered - failed)
         Counter(label: "kafka.messages.delivered", dimensions: reporter.dimensions).increment(by: delivered)
         if failed > 0 {

@@ -163,6 +163,39 @@ extension RetailOrderDraft {
         try self.init(json: members)
         try check()
     }
+
+    /// The content of the message that `init(_:)` reads as this order.
+    ///
+    /// Written in one go, as a producer makes hundreds of thousands a second.
+    public var message: [UInt8] {
+        let texts =
+            JSONBytes.most(of: userID.text) + JSONBytes.most(of: productID) + JSONBytes.most(of: paymentMethod ?? "")
+            + JSONBytes.most(of: status)
+        // The names and what stands between them are 144 bytes.
+        return [UInt8](capacity: 144 + JSONBytes.uuid + texts + 4 * JSONBytes.number + JSONBytes.timestamp) { json in
+            json.append(#"{"order_id":"#)
+            json.append(json: id.uuid)
+            json.append(#","user_id":"#)
+            json.append(json: userID.text)
+            json.append(#","product_id":"#)
+            json.append(json: productID)
+            json.append(#","quantity":"#)
+            json.append(json: quantity)
+            json.append(#","total_amount":"#)
+            if let totalAmount { json.append(json: totalAmount) } else { json.append("null") }
+            json.append(#","shipping_cost":"#)
+            json.append(json: shippingCost)
+            json.append(#","discount_amount":"#)
+            json.append(json: discountAmount)
+            json.append(#","payment_method":"#)
+            if let paymentMethod { json.append(json: paymentMethod) } else { json.append("null") }
+            json.append(#","status":"#)
+            json.append(json: status)
+            json.append(#","created_at":"#)
+            if let createdAt { json.append(json: createdAt) } else { json.append("null") }
+            json.append("}")
+        }
+    }
 }
 
 extension StreamMessage {

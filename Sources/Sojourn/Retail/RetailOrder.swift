@@ -150,17 +150,6 @@ public struct RetailOrderDraft: Sendable, Hashable {
         try fields.finish()
     }
 
-    /// The order as `init(json:)` reads it.
-    public var json: JSONValue {
-        .object([
-            "order_id": .string(id.description), "user_id": .string(userID.text), "product_id": .string(productID),
-            "quantity": .integer(Int64(quantity)), "total_amount": .optional(totalAmount),
-            "shipping_cost": .integer(Int64(shippingCost)), "discount_amount": .integer(Int64(discountAmount)),
-            "payment_method": .optional(paymentMethod), "status": .string(status),
-            "created_at": .optional(createdAt?.text),
-        ])
-    }
-
     /// Holds the values to their limits.
     ///
     /// - Throws: `invalidInput` naming the field.

@@ -35,42 +35,48 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 extension Timestamp {
     /// RFC 3339 in UTC with milliseconds, cut and not rounded: `2026-11-21T05:53:00.123Z`.
     public var text: String {
+        String(unsafeUninitializedCapacity: Self.textBytes) { write(to: $0) }
+    }
+
+    /// How long `text` is.
+    static let textBytes = 24
+
+    /// Writes `text` to the beginning of `buffer`, and returns how many bytes that are.
+    func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         let millisecondsTotal = microseconds.flooredDivision(by: 1000)
         let secondsTotal = millisecondsTotal.flooredDivision(by: 1000)
         let days = secondsTotal.flooredDivision(by: 86400)
         let ofDay = Int(secondsTotal - days * 86400)
         let date = CivilDate(daysSinceEpoch: days)
-        return String(unsafeUninitializedCapacity: 32) { buffer in
-            var at = 0
-            func put(_ character: Unicode.Scalar) {
-                buffer[at] = UInt8(truncatingIfNeeded: character.value)
-                at += 1
-            }
-            func digits(_ value: Int, _ width: Int) {
-                var divisor = 1
-                for _ in 1..<width { divisor *= 10 }
-                while divisor > 0 {
-                    buffer[at] = UInt8(48 + value / divisor % 10)
-                    at += 1
-                    divisor /= 10
-                }
-            }
-            digits(min(max(Int(date.year), 0), 9999), 4)
-            put("-")
-            digits(date.month, 2)
-            put("-")
-            digits(date.day, 2)
-            put("T")
-            digits(ofDay / 3600, 2)
-            put(":")
-            digits(ofDay / 60 % 60, 2)
-            put(":")
-            digits(ofDay % 60, 2)
-            put(".")
-            digits(Int(millisecondsTotal - secondsTotal * 1000), 3)
-            put("Z")
-            return at
+        var at = 0
+        func put(_ character: Unicode.Scalar) {
+            buffer[at] = UInt8(truncatingIfNeeded: character.value)
+            at += 1
         }
+        func digits(_ value: Int, _ width: Int) {
+            var divisor = 1
+            for _ in 1..<width { divisor *= 10 }
+            while divisor > 0 {
+                buffer[at] = UInt8(48 + value / divisor % 10)
+                at += 1
+                divisor /= 10
+            }
+        }
+        digits(min(max(Int(date.year), 0), 9999), 4)
+        put("-")
+        digits(date.month, 2)
+        put("-")
+        digits(date.day, 2)
+        put("T")
+        digits(ofDay / 3600, 2)
+        put(":")
+        digits(ofDay / 60 % 60, 2)
+        put(":")
+        digits(ofDay % 60, 2)
+        put(".")
+        digits(Int(millisecondsTotal - secondsTotal * 1000), 3)
+        put("Z")
+        return at
     }
 
     /// The moment that an RFC 3339 text names, with any offset and up to nine fractional digits (those past

@@ -67,20 +67,37 @@ public struct UUIDBytes: Sendable, Hashable, Comparable {
 
     /// The text form in lower case.
     public var text: String {
-        String(unsafeUninitializedCapacity: 36) { buffer in
-            var at = 0
-            for index in 0..<32 {
-                if index == 8 || index == 12 || index == 16 || index == 20 {
-                    buffer[at] = UInt8(ascii: "-")
-                    at += 1
-                }
-                let word = index < 16 ? high : low
-                let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (index % 16)) & 15)
-                buffer[at] = nibble < 10 ? 48 + nibble : 87 + nibble
-                at += 1
-            }
-            return at
-        }
+        String(unsafeUninitializedCapacity: Self.textBytes) { write(to: $0) }
+    }
+
+    /// How long the text form is.
+    static let textBytes = 36
+
+    /// Writes the text form to the beginning of `buffer`, and returns how many bytes that are.
+    func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        precondition(buffer.count >= Self.textBytes, "There is no room for a UUID.")
+        let bytes = UnsafeMutableRawBufferPointer(buffer)
+        let (first, second) = (Self.digits(high >> 32), Self.digits(high & 0xFFFF_FFFF))
+        let (third, fourth) = (Self.digits(low >> 32), Self.digits(low & 0xFFFF_FFFF))
+        bytes.storeBytes(of: first.bigEndian, as: UInt64.self)
+        bytes.storeBytes(of: UInt32(second >> 32).bigEndian, toByteOffset: 9, as: UInt32.self)
+        bytes.storeBytes(of: UInt32(truncatingIfNeeded: second).bigEndian, toByteOffset: 14, as: UInt32.self)
+        bytes.storeBytes(of: UInt32(third >> 32).bigEndian, toByteOffset: 19, as: UInt32.self)
+        bytes.storeBytes(of: UInt32(truncatingIfNeeded: third).bigEndian, toByteOffset: 24, as: UInt32.self)
+        bytes.storeBytes(of: fourth.bigEndian, toByteOffset: 28, as: UInt64.self)
+        (bytes[8], bytes[13], bytes[18], bytes[23]) = (45, 45, 45, 45)  // -
+        return Self.textBytes
+    }
+
+    /// The eight hexadecimal digits of 32 bits as text, the first byte highest: each nibble in a byte of its own, and all eight
+    /// made digits at once.
+    private static func digits(_ bits: UInt64) -> UInt64 {
+        var nibbles = (bits | bits << 16) & 0x0000_FFFF_0000_FFFF
+        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
+        nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F
+        // 1 where a nibble is ten or more.
+        let letters = (nibbles + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return nibbles + 0x3030_3030_3030_3030 + letters * 39
     }
 
     public static func < (left: Self, right: Self) -> Bool {

@@ -67,7 +67,7 @@ struct PipelineWriterTests {
     private func message(_ offset: Int64, _ text: String? = nil) -> StreamMessage {
         let order = RetailOrderDraft(
             id: OrderID(UUIDBytes(high: 1, low: UInt64(offset))), userID: UserID(stored: "u"), productID: "p")
-        return StreamMessage(offset: offset, key: nil, value: Array((text ?? order.json.text).utf8))
+        return StreamMessage(offset: offset, key: nil, value: text.map { Array($0.utf8) } ?? order.message)
     }
 
     private func write(
@@ -145,5 +145,57 @@ struct PipelineWriterTests {
         }
         #expect(error?.code == .storeDamaged)
         #expect(store.state.withLock { $0.calls == 1 && $0.position == 0 })
+    }
+}
+
+/// The content of a message, written by hand, against the trees and the decoder that know nothing of it.
+@Suite("The message of an order") struct OrderMessageTests {
+    private static let full: RetailOrderDraft = {
+        var order = RetailOrderDraft(
+            id: OrderID(UUIDBytes(high: 0x0123_4567_89AB_CDEF, low: 0xFEDC_BA98_7654_3210)),
+            userID: UserID(stored: "김서연 é 🙂"), productID: "a \"b\" \\ c/d")
+        order.quantity = 1_000_000
+        order.totalAmount = 0
+        order.shippingCost = 1_000_000_000
+        order.discountAmount = 7
+        order.paymentMethod = "\"\"\\\\"
+        order.status = "\u{2028}\u{FFFF}{}[]:,"
+        order.createdAt = Timestamp(microseconds: 1_767_225_599_987_000)
+        return order
+    }()
+    private static let small: RetailOrderDraft = {
+        let id = OrderID(UUIDBytes(high: 0, low: .max))
+        return RetailOrderDraft(id: id, userID: UserID(stored: "u"), productID: "p")
+    }()
+    /// What no store takes; every byte is escaped, every number as long as can be.
+    private static let extreme: RetailOrderDraft = {
+        let controls = String(decoding: 0..<32, as: UTF8.self) + "\u{7F}"
+        var order = RetailOrderDraft(userID: UserID(stored: controls), productID: String(repeating: "\0", count: 999))
+        (order.quantity, order.totalAmount, order.shippingCost, order.discountAmount) = (.min, .min, .min, .min)
+        (order.paymentMethod, order.status) = ("\0", "\u{1F}")
+        order.createdAt = Timestamp(microseconds: .min)
+        return order
+    }()
+
+    private func tree(_ order: RetailOrderDraft) -> JSONValue {
+        .object([
+            "order_id": .string(order.id.description), "user_id": .string(order.userID.text),
+            "product_id": .string(order.productID), "quantity": .integer(Int64(order.quantity)),
+            "total_amount": order.totalAmount.map { .integer(Int64($0)) } ?? .null,
+            "shipping_cost": .integer(Int64(order.shippingCost)),
+            "discount_amount": .integer(Int64(order.discountAmount)),
+            "payment_method": order.paymentMethod.map { .string($0) } ?? .null, "status": .string(order.status),
+            "created_at": order.createdAt.map { .string($0.text) } ?? .null,
+        ])
+    }
+
+    @Test("is JSON that says all of the order, whatever its texts hold", arguments: [full, small, extreme])
+    func content(_ order: RetailOrderDraft) throws {
+        #expect(try JSONValue(parsing: order.message) == tree(order))
+    }
+
+    @Test("is read as the same order", arguments: [full, small]) func roundTrip(_ order: RetailOrderDraft) throws {
+        let message = StreamMessage(offset: 0, key: nil, value: order.message)
+        #expect(try RetailOrderDraft(message) == order)
     }
 }
