@@ -102,7 +102,7 @@ public final class RetailReader: Sendable {
         }
         do {
             let answer = try await ask(cache)
-            breaker.withLock { $0.succeeded() }
+            breaker.withLock { _ = $0.succeeded() }
             if let what { count(what, answer == nil ? "database" : "cache") }
             return answer
         } catch {

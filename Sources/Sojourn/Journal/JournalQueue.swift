@@ -32,7 +32,7 @@ public final class JournalQueue: Sendable {
         }
         do {
             try await log.keep(entries)
-            breaker.withLock { $0.succeeded() }
+            breaker.withLock { _ = $0.succeeded() }
             count("queue")
             return true
         } catch let error where error is CancellationError || (error as? SojournError)?.code == .tooLarge {

@@ -39,10 +39,13 @@ struct CircuitBreaker: Sendable {
         }
     }
 
-    /// Notes an answer. Those that were asked for before it opened close nothing: only the probe does.
-    mutating func succeeded() {
-        if case .open = state { return }
+    /// Notes an answer. Those that were asked for before it opened close nothing: only the probe does. Returns whether everybody
+    /// asks from now on, and did not before.
+    @discardableResult mutating func succeeded() -> Bool {
+        if case .open = state { return false }
+        let wasClosed = isClosed
         state = .closed(failures: 0)
+        return !wasClosed
     }
 
     /// Notes a failure at `now`. Returns whether everybody asked before, and nobody does from now on.

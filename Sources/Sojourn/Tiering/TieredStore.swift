@@ -133,19 +133,10 @@ extension TieredStore {
     func asking<Value>(_ body: () async throws -> Value) async -> Value? {
         do {
             let value = try await body()
-            let closed = state.withLock { state in
-                let wasClosed = state.breaker.isClosed
-                state.breaker.succeeded()
-                return !wasClosed && state.breaker.isClosed
-            }
-            if closed { logger.notice("the cache answers again") }
+            if state.withLock({ $0.breaker.succeeded() }) { logger.notice("the cache answers again") }
             return value
         } catch {
-            let opened = state.withLock { state in
-                let wasClosed = state.breaker.isClosed
-                state.breaker.failed(at: .now)
-                return wasClosed && !state.breaker.isClosed
-            }
+            let opened = state.withLock { $0.breaker.failed(at: .now) }
             meters.failures.increment()
             if opened { logger.warning("the cache is left alone for a while", metadata: ["reason": "\(error)"]) }
             return nil
