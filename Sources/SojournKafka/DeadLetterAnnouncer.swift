@@ -8,21 +8,21 @@ public import Sojourn
 /// Writes dead letters into their topic (K3), once they are in the table: each at least once, with the reason and the place as
 /// headers.
 public struct DeadLetterAnnouncer: Service {
-    private let stream: OrderStream
+    private let topics: PipelineTopics
     private let store: any DeadLetterStore
     private let logger: Logger
     private static let most = 500
 
-    /// Announces what `store` keeps of `stream`.
-    public init(_ stream: OrderStream, store: any DeadLetterStore, logger: Logger) {
-        self.stream = stream
+    /// Announces the dead letters of `store`.
+    public init(_ topics: PipelineTopics, store: any DeadLetterStore, logger: Logger) {
+        self.topics = topics
         self.store = store
         self.logger = logger
     }
 
     /// Looks every second, until the service group's graceful shutdown or cancellation.
     public func run() async throws {
-        let producer = KafkaProducer(stream.kafka, logger: logger)
+        let producer = KafkaProducer(topics.kafka, logger: logger)
         try? await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 do {
@@ -43,7 +43,7 @@ public struct DeadLetterAnnouncer: Service {
         let ledger = KafkaLedger()
         let records = letters.map { letter in
             KafkaRecord(
-                topic: OrderStream.deadLetterTopic(of: letter.partition.topic), key: letter.message.key,
+                topic: PipelineTopics.deadLetterTopic(of: letter.partition.topic), key: letter.message.key,
                 value: letter.message.value,
                 headers: [
                     KafkaHeader("reason", letter.reason), KafkaHeader("topic", letter.partition.topic),

@@ -8,7 +8,7 @@ internal import Synchronization
 
 /// The topic in which entries of the journal wait to be written (K4), keyed by session, so that a session's keep their order.
 public final class KafkaJournalLog: JournalLog, Service {
-    private let stream: OrderStream
+    private let topics: PipelineTopics
     private let logger: Logger
     /// Made anew where one can do nothing any more.
     private let producer: Mutex<KafkaProducer>
@@ -17,17 +17,17 @@ public final class KafkaJournalLog: JournalLog, Service {
     /// The most bytes of a message's content: librdkafka and brokers take a million for all of it, unless told otherwise.
     private static let messageBytesMax = 900_000
 
-    /// The log in the stream's topic of entries. Connects when it is first used.
-    public init(_ stream: OrderStream, logger: Logger) {
-        self.stream = stream
+    /// The log in the topic of entries. Connects when it is first used.
+    public init(_ topics: PipelineTopics, logger: Logger) {
+        self.topics = topics
         self.logger = logger
-        producer = Mutex(Self.producer(stream, logger))
+        producer = Mutex(Self.producer(topics, logger))
     }
 
-    private static func producer(_ stream: OrderStream, _ logger: Logger) -> KafkaProducer {
+    private static func producer(_ topics: PipelineTopics, _ logger: Logger) -> KafkaProducer {
         var settings = KafkaProducer.Settings()
         settings.deliveryTimeout = answerMax
-        return KafkaProducer(stream.kafka, settings, logger: logger)
+        return KafkaProducer(topics.kafka, settings, logger: logger)
     }
 
     public func keep(_ entries: QueuedEntries) async throws {
@@ -38,12 +38,12 @@ public final class KafkaJournalLog: JournalLog, Service {
             throw SojournError(.tooLarge, "The entries are larger than \(Self.messageBytesMax) bytes.")
         }
         do {
-            _ = try await producer.send(KafkaRecord(topic: stream.journalTopic, key: key, value: message))
+            _ = try await producer.send(KafkaRecord(topic: topics.journal, key: key, value: message))
         } catch {
             if error.code == .cancelled { throw CancellationError() }
             if error.isFatal {
                 self.producer.withLock { current in
-                    if current === producer { current = Self.producer(stream, logger) }
+                    if current === producer { current = Self.producer(topics, logger) }
                 }
             }
             throw error
@@ -53,19 +53,19 @@ public final class KafkaJournalLog: JournalLog, Service {
     /// Sees to it that there is a topic, then waits for the service group's graceful shutdown or for cancellation.
     public func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
-            let admin = KafkaAdmin(stream.kafka, logger: logger)
+            let admin = KafkaAdmin(topics.kafka, logger: logger)
             var reason = ""
             while !Task.isCancelled {
                 do {
                     _ = try await admin.createTopic(
-                        stream.journalTopic, partitions: stream.partitions, replicas: stream.replicas)
+                        topics.journal, partitions: topics.partitions, replicas: topics.replicas)
                     break
                 } catch {
                     if reason != "\(error)" {
                         reason = "\(error)"
                         logger.warning(
                             "the topic of entries is not there yet",
-                            metadata: ["topic": "\(stream.journalTopic)", "reason": "\(reason)"])
+                            metadata: ["topic": "\(topics.journal)", "reason": "\(reason)"])
                     }
                 }
                 try? await Task.sleep(for: .seconds(5))

@@ -6,14 +6,14 @@ public import Sojourn
 
 /// Makes orders of random users for random products, and writes them to the topic, keyed by user (K1).
 public struct OrderProducer: Sendable {
-    private let stream: OrderStream
+    private let topics: PipelineTopics
     private let logger: Logger
     /// Most orders that are made and handed over together: few enough to stay in the processor's caches.
     private static let shareMax = 100
 
-    /// A producer into `stream`.
-    public init(_ stream: OrderStream, logger: Logger) {
-        self.stream = stream
+    /// A producer into the topic of orders.
+    public init(_ topics: PipelineTopics, logger: Logger) {
+        self.topics = topics
         self.logger = logger
     }
 
@@ -30,7 +30,7 @@ public struct OrderProducer: Sendable {
         var settings = KafkaProducer.Settings()
         // Nobody waits for a single order: fuller requests are cheaper.
         settings.linger = .milliseconds(5)
-        let producer = KafkaProducer(stream.kafka, settings, logger: logger)
+        let producer = KafkaProducer(topics.kafka, settings, logger: logger)
         let ledger = KafkaLedger()
         do {
             let begin = ContinuousClock.now
@@ -49,7 +49,7 @@ public struct OrderProducer: Sendable {
                 let now = SystemWallClock().now
                 let records = (0..<min(share, (count ?? .max) - done)).map { _ in
                     let (key, order) = choice.order(at: now, &random)
-                    return KafkaRecord(topic: stream.topic, key: key, value: order.message)
+                    return KafkaRecord(topic: topics.orders, key: key, value: order.message)
                 }
                 try await producer.enqueue(records, in: ledger)
                 done += records.count

@@ -60,7 +60,9 @@ struct PackedRecord {
             let record = SessionRecord(
                 session: session, digest: try unpacker.string().map(SecretDigest.init(bytes:)),
                 previous: try unpacker.previous(), epoch: try unpacker.number())
-            guard unpacker.isAtEnd else { throw Foreign() }
+            // Counts are counted on.
+            let counts = [session.requestCount, session.turnCount, session.version, record.epoch]
+            guard unpacker.isAtEnd, counts.allSatisfy({ (0...1 << 53).contains($0) }) else { throw Foreign() }
             return record
         }
     }

@@ -118,10 +118,10 @@ struct PipelineTests {
         let (database, store) = try await bench()
         defer { store.close() }
         try await MockCluster.run { cluster in
-            var stream = OrderStream(KafkaConfiguration(brokers: cluster.brokers))
-            stream.sessionTimeout = .seconds(6)
-            let pipeline = OrderPipeline(stream, store: store, logger: TestServer.logger)
-            let producer = KafkaProducer(stream.kafka, logger: TestServer.logger)
+            var topics = PipelineTopics(KafkaConfiguration(brokers: cluster.brokers))
+            topics.sessionTimeout = .seconds(6)
+            let pipeline = PipelineAdmin(topics, store: store, logger: TestServer.logger)
+            let producer = KafkaProducer(topics.kafka, logger: TestServer.logger)
             let ledger = KafkaLedger()
             let (good, bad) = (3000, 30)
             for number in 0..<good {
@@ -138,12 +138,12 @@ struct PipelineTests {
             await producer.shutdown()
 
             func consumer() -> Task<Void, any Error> {
-                Task { [stream] in
-                    try await OrderConsumer(stream, into: store, messagesMax: 100, logger: TestServer.logger).run()
+                Task { [topics] in
+                    try await PipelineConsumer(topics, into: store, messagesMax: 100, logger: TestServer.logger).run()
                 }
             }
-            let announcing = Task { [stream] in
-                try await DeadLetterAnnouncer(stream, store: store, logger: TestServer.logger).run()
+            let announcing = Task { [topics] in
+                try await DeadLetterAnnouncer(topics, store: store, logger: TestServer.logger).run()
             }
             var consumers = [consumer(), consumer(), consumer()]
             func lag() async throws -> Int64 { try await pipeline.lags().reduce(0) { $0 + $1.lag } }
@@ -162,13 +162,13 @@ struct PipelineTests {
 
             #expect(try await database.run("SELECT count(*) FROM sojourn.orders")[0].int(0) == good)
             #expect(try await store.openDeadLetters() == bad)
-            let admin = KafkaAdmin(stream.kafka, logger: TestServer.logger)
+            let admin = KafkaAdmin(topics.kafka, logger: TestServer.logger)
             let told = try await admin.offsets(
-                of: try await admin.partitions(of: OrderStream.deadLetterTopic(of: stream.topic)))
+                of: try await admin.partitions(of: PipelineTopics.deadLetterTopic(of: topics.orders)))
             #expect(told.values.reduce(0) { $0 + $1.count } >= bad)
             await admin.shutdown()
             let lags = try await pipeline.lags()
-            #expect(lags.map(\.partition) == Array(0..<9) && lags.allSatisfy { $0.topic == stream.topic })
+            #expect(lags.map(\.partition) == Array(0..<9) && lags.allSatisfy { $0.topic == topics.orders })
             #expect(try await pipeline.rewind("orders", to: .beginning).values.allSatisfy { $0 == 0 })
             #expect(try await lag() == Int64(good + bad))
             await pipeline.shutdown()

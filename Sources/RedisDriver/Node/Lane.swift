@@ -45,13 +45,17 @@ final class Lane: Sendable {
     /// Who wants the connection to stand, calls or not, and hears what comes in on it.
     let watcher: (any LaneWatcher)?
     /// Where its connection is served.
-    let eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    let eventLoop: any EventLoop
     /// How many calls wait or are under way.
     let load = Tally()
     private let state = Mutex(State())
 
     /// A lane without a connection yet.
-    init(_ place: Node.Place, _ surroundings: Surroundings, watcher: (any LaneWatcher)? = nil) {
+    init(
+        _ place: Node.Place, _ surroundings: Surroundings, watcher: (any LaneWatcher)? = nil,
+        on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    ) {
+        self.eventLoop = eventLoop
         self.place = place
         self.surroundings = surroundings
         self.watcher = watcher

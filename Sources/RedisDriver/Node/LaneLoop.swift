@@ -37,6 +37,9 @@ final class LaneLoop: @unchecked Sendable {
     private var nextHeartbeat: ContinuousClock.Instant?
     private var nextReport = ContinuousClock.now
     private var alarm: (task: Scheduled<Void>, at: ContinuousClock.Instant)?
+    /// Whether an alarm came so late that what is there to read is read before anybody's time is up.
+    private var isCatchingUp = false
+    private static let heldUp = Duration.milliseconds(20)
     /// What is written next; kept, so that its memory is used again.
     private var outgoing = ByteBuffer()
 
@@ -219,9 +222,16 @@ extension LaneLoop {
     }
 
     private func tick() {
+        let now = ContinuousClock.now
+        // Where the loop was held up, answers may have come that it has not read: those first, then whose time is up.
+        if let alarm, alarm.at + Self.heldUp < now, !isCatchingUp {
+            isCatchingUp = true
+            self.alarm = (eventLoop.scheduleTask(in: .milliseconds(2)) { self.tick() }, now)
+            return
+        }
+        isCatchingUp = false
         alarm = nil
         guard !isEnded else { return }
-        let now = ContinuousClock.now
         for call in flight.expire(now) { call.expire() }
         waiting.removeAll { call in
             guard call.deadline <= now || call.isAnswered else { return false }

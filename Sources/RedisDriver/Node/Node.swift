@@ -2,6 +2,7 @@
 
 internal import DriverSupport
 internal import NIOCore
+internal import NIOPosix
 
 /// One server, over one or a few connections that all callers share.
 final class Node: Sendable {
@@ -24,7 +25,11 @@ final class Node: Sendable {
     init(_ place: Place, _ surroundings: Surroundings) {
         self.place = place
         self.surroundings = surroundings
-        lanes = (0..<max(1, surroundings.configuration.connections)).map { _ in Lane(place, surroundings) }
+        // As many loops as may be: whoever calls from a loop finds a lane of its own there, where there are as many.
+        let loops = Array(MultiThreadedEventLoopGroup.singleton.makeIterator())
+        lanes = (0..<max(1, surroundings.configuration.connections)).map {
+            Lane(place, surroundings, on: loops[$0 % loops.count])
+        }
     }
 
     /// How many commands wait for an answer, sent or not.
@@ -35,10 +40,16 @@ final class Node: Sendable {
         for lane in lanes { lane.close() }
     }
 
-    /// The lane that is served where the caller runs, so that no thread need be woken; else the one with the least to do.
+    /// The lane that is served where the caller runs, so that no thread need be woken, unless it has much more to do than
+    /// others, as one whose connection is gone; else the one with the least to do.
     private var lane: Lane {
-        lanes.first { $0.eventLoop.inEventLoop } ?? lanes.min { $0.load.value < $1.load.value } ?? lanes[0]
+        let idlest = lanes.min { $0.load.value < $1.load.value } ?? lanes[0]
+        guard let own = lanes.first(where: { $0.eventLoop.inEventLoop }) else { return idlest }
+        return own.load.value <= idlest.load.value + Self.backlogMax ? own : idlest
     }
+
+    /// How many commands more a caller's own lane may have to do than another.
+    private static let backlogMax = 64
 }
 
 extension Node {

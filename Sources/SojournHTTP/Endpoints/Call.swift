@@ -136,14 +136,21 @@ extension Call {
 
     /// The body as a tree. A body that may be left out and was is an empty object.
     func json() async throws -> JSONValue {
-        try parse(try await bytes())
+        try await parse(try await bytes())
     }
 
     /// The tree of the body's bytes; see `json()`.
-    func parse(_ bytes: ByteBuffer) throws -> JSONValue {
+    func parse(_ bytes: ByteBuffer) async throws -> JSONValue {
         if bytes.readableBytes == 0, endpoint.body?.isOptional == true { return .object([:]) }
-        return try JSONValue(parsing: bytes.readableBytesView)
+        guard bytes.readableBytes > Self.parsedAtOnceMax else { return try JSONValue(parsing: bytes.readableBytesView) }
+        // Where requests are answered on event loops, a large body would hold others up.
+        return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+            try JSONValue(parsing: bytes.readableBytesView)
+        }
     }
+
+    /// The most bytes of a body that are parsed where the request is answered.
+    private static let parsedAtOnceMax = 4096
 
     /// The body's members.
     func fields() async throws -> Fields {

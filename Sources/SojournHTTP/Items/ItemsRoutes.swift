@@ -48,7 +48,7 @@ extension SojournAPI {
     ) { call in
         let all = call.query["all"] == "true"
         let body = try await call.bytes()
-        let named = all && body.readableBytes == 0 ? nil : try Call.itemIDs(try call.parse(body))
+        let named = all && body.readableBytes == 0 ? nil : try Call.itemIDs(try await call.parse(body))
         if all, let named { try call.sessions.check(itemIDs: named) }
         let removed = try await call.sessions.remove(all ? nil : named, from: try call.own)
         return .json { $0.object { $0.member("removed", removed) } }

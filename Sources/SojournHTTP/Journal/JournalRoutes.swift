@@ -59,7 +59,7 @@ extension SojournAPI {
             let access = try call.own
             let bytes = try await call.bytes()
             let key = try call.idempotencyKey(bytes, access: access)
-            let (entries, isArray) = try call.sentEntries(kind, bytes, mayAnswer: mayAnswer)
+            let (entries, isArray) = try await call.sentEntries(kind, bytes, mayAnswer: mayAnswer)
             let (drafts, expectedTurns) = (entries.map(\.draft), try expectedTurns(entries))
             var response: Response
             // What the database has to decide it decides at once.
@@ -161,11 +161,11 @@ extension Call {
     }
 
     /// The entries of the body, and whether they came as an array.
-    fileprivate func sentEntries(_ kind: JournalKind, _ bytes: ByteBuffer, mayAnswer: Bool) throws -> (
+    fileprivate func sentEntries(_ kind: JournalKind, _ bytes: ByteBuffer, mayAnswer: Bool) async throws -> (
         [SentEntry], isArray: Bool
     ) {
         let isService = caller.isService
-        let body = try parse(bytes)
+        let body = try await parse(bytes)
         guard case .array(let elements) = body else {
             var fields = try Fields(body)
             return ([try SentEntry(kind, &fields, isService: isService, mayAnswer: mayAnswer)], false)

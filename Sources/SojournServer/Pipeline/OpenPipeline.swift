@@ -9,12 +9,12 @@ internal import SojournPostgres
 internal import Synchronization
 internal import UnixSignals
 
-/// The stream of orders from Kafka into the database that the settings name (K1 to K3), for the commands beside the server.
+/// The pipeline from Kafka into the database that the settings name (K1 to K4), for the commands beside the server.
 public struct OpenPipeline: Sendable {
     private let open: OpenStore
     private let store: PostgresStore
-    private let stream: OrderStream
-    private let pipeline: OrderPipeline
+    private let topics: PipelineTopics
+    private let pipeline: PipelineAdmin
     private let logger: Logger
 
     /// Opens the database; Kafka is asked where it is needed. Sets up the process's logs, so it can be called once in a process.
@@ -29,9 +29,9 @@ public struct OpenPipeline: Sendable {
         }
         self.open = open
         self.store = store
-        stream = settings.kafka.stream
+        topics = settings.kafka.topics
         logger = Logger(label: "sojourn.pipeline")
-        pipeline = OrderPipeline(stream, store: store, logger: logger)
+        pipeline = PipelineAdmin(topics, store: store, logger: logger)
     }
 
     /// The façade over the same database.
@@ -43,9 +43,9 @@ public struct OpenPipeline: Sendable {
         try await open.close()
     }
 
-    /// The stream as an operator sees it, where there are brokers to ask.
-    private func brokered() throws -> OrderPipeline {
-        guard !stream.kafka.brokers.isEmpty else {
+    /// The pipeline, where there are brokers to ask.
+    private func brokered() throws -> PipelineAdmin {
+        guard !topics.kafka.brokers.isEmpty else {
             throw SojournError(.invalidInput, "Expected Kafka's brokers, as in host:9092.", field: "KAFKA_BROKERS")
         }
         return pipeline
@@ -63,7 +63,7 @@ public struct OpenPipeline: Sendable {
     ///
     /// - Throws: `invalidInput` where the group does not read that topic.
     public func rewind(_ topic: String?, to place: StreamPlace) async throws -> [Int: Int64] {
-        try await brokered().rewind(topic ?? stream.topic, to: place)
+        try await brokered().rewind(topic ?? topics.orders, to: place)
     }
 
     /// Makes orders of random users for random products until `count` are delivered, or until SIGTERM or SIGINT, and returns
@@ -76,8 +76,8 @@ public struct OpenPipeline: Sendable {
     ) async throws -> Int {
         try await brokered().createTopics()
         let reader = try RetailReader(sessions: open.sessions, logger: logger)
-        let producing = Producing { [stream, logger] in
-            try await OrderProducer(stream, logger: logger).produce(
+        let producing = Producing { [topics, logger] in
+            try await OrderProducer(topics, logger: logger).produce(
                 count, rate: rate,
                 pick: {
                     let rows = try await reader.sample(users: 1000, products: 1000)
@@ -101,12 +101,12 @@ public struct OpenPipeline: Sendable {
         let consumers = (0..<workers).map { number in
             var logger = logger
             logger[metadataKey: "worker"] = "\(number)"
-            return OrderConsumer(stream, into: store, logger: logger)
+            return PipelineConsumer(topics, into: store, logger: logger)
         }
         try await run(
             consumers.map { .init(service: $0) }
                 + [
-                    .init(service: DeadLetterAnnouncer(stream, store: store, logger: logger)),
+                    .init(service: DeadLetterAnnouncer(topics, store: store, logger: logger)),
                     .init(service: watch, successTerminationBehavior: .gracefullyShutdownGroup),
                 ])
     }
@@ -140,7 +140,7 @@ private final class Producing: Service {
 
 /// Looks how much is left.
 private struct LagWatch: Service {
-    let pipeline: OrderPipeline
+    let pipeline: PipelineAdmin
     let isFinite: Bool
     let progress: @Sendable (Int) -> Void
 

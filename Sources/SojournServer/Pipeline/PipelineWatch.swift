@@ -16,7 +16,7 @@ actor PipelineWatch: Service {
     /// How long brokers may take for an answer that somebody waits for.
     private static let patience = Duration.seconds(5)
 
-    private let pipeline: OrderPipeline
+    private let pipeline: PipelineAdmin
     private let letters: DeadLetters
     private let logger = Logger(label: "sojourn.pipeline")
     private var current: Task<PipelineStatus, any Error>?
@@ -25,12 +25,12 @@ actor PipelineWatch: Service {
     /// A watch over the store's pipeline; nil where it has none. It does nothing before it is asked.
     init?(_ settings: Settings, over store: OpenStore) throws {
         guard settings.hasPipeline, let postgres = store.postgres else { return nil }
-        var stream = settings.kafka.stream
-        stream.kafka.requestTimeout = Self.patience
+        var topics = settings.kafka.topics
+        topics.kafka.requestTimeout = Self.patience
         // Of an outage librdkafka would tell by the half minute, and by the broker.
         var quiet = logger
         quiet.logLevel = .critical
-        pipeline = OrderPipeline(stream, store: postgres, logger: quiet)
+        pipeline = PipelineAdmin(topics, store: postgres, logger: quiet)
         letters = try store.sessions.deadLetters
     }
 

@@ -7,7 +7,8 @@ internal import NIOCore
 /// A connection whose requests are answered on its own event loop.
 ///
 /// Without it every request goes from the loop to a thread of Swift's pool and back, and once more for Redis's answer. What
-/// may block a thread has threads of its own (SQLite, PostgreSQL), so that a loop is not held up.
+/// may block a thread has threads of its own (SQLite, PostgreSQL), and large bodies are parsed elsewhere, so that a loop is not
+/// held up.
 struct LoopChannel<Base: ServerChildChannel>: ServerChildChannel {
     let base: Base
 

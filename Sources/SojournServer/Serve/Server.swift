@@ -127,7 +127,7 @@ public struct Server: Sendable {
     /// is asked and heard on loops as well. Databases answer from threads of their own, for whom a loop is dearer to wake.
     private var answersOnLoops: Bool {
         if case .redis = settings.database { return true }
-        return settings.cache != nil && settings.tiering.phase == .first
+        return settings.cache != nil && settings.tiering.phase == .first && settings.tiering.touchFlush > .zero
     }
 
     private func channel() throws -> HTTPServerBuilder {

@@ -54,14 +54,14 @@ public struct KafkaSettings: Sendable, Hashable {
     /// Where the password comes from (`KAFKA_PASSWORD`).
     var password = PostgresSettings.PasswordSource.none
 
-    /// The stream of orders.
-    var stream: OrderStream {
-        var stream = OrderStream(configuration)
-        stream.topic = topic
-        stream.group = group
-        stream.journalTopic = journalTopic
-        stream.readsJournal = readsJournal
-        return stream
+    /// The topics and their group.
+    var topics: PipelineTopics {
+        var topics = PipelineTopics(configuration)
+        topics.orders = topic
+        topics.group = group
+        topics.journal = journalTopic
+        topics.readsJournal = readsJournal
+        return topics
     }
 
     /// What the driver needs to know.

@@ -75,7 +75,7 @@ public struct OpenStore: Sendable {
         }
         journalLog =
             purpose == .serving && settings.kafka.journalMode == .kafka
-            ? KafkaJournalLog(settings.kafka.stream, logger: Logger(label: "sojourn.journal")) : nil
+            ? KafkaJournalLog(settings.kafka.topics, logger: Logger(label: "sojourn.journal")) : nil
         place = settings.database.place
         sessions = Sessions(
             store: store, policies: settings.policies, limits: settings.limits, retailLocale: settings.retailLocale,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import NIOCore
 internal import RedisDriver
 internal import Sojourn
 internal import SojournRedis
@@ -29,7 +30,10 @@ extension RedisSettings {
 
     private func checked() throws -> RedisConfiguration {
         do {
-            return try configuration()
+            var configuration = try configuration()
+            // One for each loop on which requests may be answered; those that nobody needs are not made.
+            configuration.connections = System.coreCount
+            return configuration
         } catch {
             throw SojournError(.invalidInput, "\(error)", field: "REDIS_URL", underlying: error)
         }

@@ -4,17 +4,17 @@ internal import KafkaDriver
 public import Logging
 public import Sojourn
 
-/// The stream of orders as an operator sees it: where it stands, and where it shall go on.
-public final class OrderPipeline: Sendable {
-    private let stream: OrderStream
+/// The pipeline as an operator sees it: where it stands, and where it shall go on.
+public final class PipelineAdmin: Sendable {
+    private let topics: PipelineTopics
     private let store: any StreamStore
     private let admin: KafkaAdmin
 
-    /// The stream whose orders `store` keeps.
-    public init(_ stream: OrderStream, store: any StreamStore, logger: Logger) {
-        self.stream = stream
+    /// The pipeline into `store`.
+    public init(_ topics: PipelineTopics, store: any StreamStore, logger: Logger) {
+        self.topics = topics
         self.store = store
-        admin = KafkaAdmin(stream.kafka, logger: logger)
+        admin = KafkaAdmin(topics.kafka, logger: logger)
     }
 
     /// Closes the connection to the brokers.
@@ -22,20 +22,20 @@ public final class OrderPipeline: Sendable {
 
     /// Sees to it that there are topics.
     public func createTopics() async throws {
-        for topic in stream.topics {
-            _ = try await admin.createTopic(topic, partitions: stream.partitions, replicas: stream.replicas)
+        for topic in topics.read {
+            _ = try await admin.createTopic(topic, partitions: topics.partitions, replicas: topics.replicas)
         }
     }
 
     /// How far the group is, by partition; nothing where there is no topic.
     public func lags() async throws -> [PartitionLag] {
         var partitions: [KafkaPartition] = []
-        for topic in stream.topics { partitions += try await admin.partitions(of: topic) }
+        for topic in topics.read { partitions += try await admin.partitions(of: topic) }
         let ends = try await admin.offsets(of: partitions)
-        let positions = try await store.positions(of: ends.keys.map(stream.partition))
+        let positions = try await store.positions(of: ends.keys.map(topics.partition))
         return ends.sorted { $0.key < $1.key }.map { partition, kept in
             // What is not kept any more will not be read.
-            let position = max(positions[stream.partition(partition)] ?? 0, kept.lowerBound)
+            let position = max(positions[topics.partition(partition)] ?? 0, kept.lowerBound)
             return PartitionLag(
                 topic: partition.topic, partition: partition.number, position: position, end: kept.upperBound)
         }
@@ -44,17 +44,17 @@ public final class OrderPipeline: Sendable {
     /// How far the group is, and what could not be written.
     public func status(_ letters: DeadLetters) async throws -> PipelineStatus {
         PipelineStatus(
-            group: stream.group, partitions: try await lags(), openDeadLetters: try await letters.openCount(),
-            dropped: try await store.droppedMessages(of: stream.group), at: SystemWallClock().now)
+            group: topics.group, partitions: try await lags(), openDeadLetters: try await letters.openCount(),
+            dropped: try await store.droppedMessages(of: topics.group), at: SystemWallClock().now)
     }
 
     /// Sets where the group goes on, in all partitions of a topic of its own, and returns that by partition.
     ///
     /// - Throws: `invalidInput` where the group does not read that topic.
     public func rewind(_ topic: String, to place: StreamPlace) async throws -> [Int: Int64] {
-        guard stream.topics.contains(topic) else {
-            let topics = stream.topics.joined(separator: ", ")
-            throw SojournError(.invalidInput, "The group reads \(topics), and no other topic.", field: "topic")
+        guard topics.read.contains(topic) else {
+            let known = topics.read.joined(separator: ", ")
+            throw SojournError(.invalidInput, "The group reads \(known), and no other topic.", field: "topic")
         }
         let kept = try await admin.offsets(of: try await admin.partitions(of: topic))
         var places: [KafkaPartition: Int64] = [:]
@@ -73,7 +73,7 @@ public final class OrderPipeline: Sendable {
                 }
             }
         }
-        let positions = places.map { (stream.partition($0.key), $0.value) }
+        let positions = places.map { (topics.partition($0.key), $0.value) }
         try await store.rewind(to: Dictionary(uniqueKeysWithValues: positions))
         return Dictionary(uniqueKeysWithValues: places.map { ($0.key.number, $0.value) })
     }

@@ -4,13 +4,13 @@ public import KafkaDriver
 internal import Sojourn
 
 /// The topics of orders and of the journal's entries, and the group that reads them.
-public struct OrderStream: Sendable {
+public struct PipelineTopics: Sendable {
     /// Where the brokers are.
     public var kafka: KafkaConfiguration
     /// The topic of orders. Default: `orders`.
-    public var topic = "orders"
+    public var orders = "orders"
     /// The topic of entries (K4). Default: `journal`.
-    public var journalTopic = "journal"
+    public var journal = "journal"
     /// Whether the group reads entries too. Default: not.
     public var readsJournal = false
     /// The group. Default: `sojourn`.
@@ -22,13 +22,13 @@ public struct OrderStream: Sendable {
     /// After this long without a word from a consumer, the others take its partitions. Default: 10 s.
     public var sessionTimeout = Duration.seconds(10)
 
-    /// The stream of a cluster.
+    /// Those of a cluster.
     public init(_ kafka: KafkaConfiguration) {
         self.kafka = kafka
     }
 
     /// The topics that the group reads.
-    var topics: [String] { readsJournal ? [topic, journalTopic] : [topic] }
+    var read: [String] { readsJournal ? [orders, journal] : [orders] }
 
     /// The topic that a topic's dead letters are told of in.
     public static func deadLetterTopic(of topic: String) -> String { "\(topic).dead-letters" }
@@ -37,6 +37,6 @@ public struct OrderStream: Sendable {
     func partition(_ partition: KafkaPartition) -> StreamPartition {
         StreamPartition(
             group: group, topic: partition.topic, number: partition.number,
-            content: partition.topic == journalTopic ? .journal : .orders)
+            content: partition.topic == journal ? .journal : .orders)
     }
 }

@@ -8,25 +8,25 @@ public import Sojourn
 /// One consumer of the group that writes orders and entries of the journal into the database (K2, K4). How far the group is stands in the database, beside
 /// the rows; Kafka is told of it for those who watch there. Any number of them may run, here and elsewhere, and any of them
 /// may die at any moment: nothing is lost or written twice.
-public final class OrderConsumer: Service {
+public final class PipelineConsumer: Service {
     private let consumer: KafkaConsumer
-    private let stream: OrderStream
+    private let topics: PipelineTopics
     private let store: any StreamStore
     private let writer: PipelineWriter
     private let logger: Logger
 
-    /// A consumer of `stream` that writes into `store`.
+    /// A consumer that writes into `store`.
     ///
     /// - Parameter messagesMax: the most messages that are read at once, and so written in one transaction.
     public init(
-        _ stream: OrderStream, into store: any StreamStore, messagesMax: Int = 2000, logger: Logger
+        _ topics: PipelineTopics, into store: any StreamStore, messagesMax: Int = 2000, logger: Logger
     ) {
-        var settings = KafkaConsumer.Settings(group: stream.group, topics: stream.topics)
+        var settings = KafkaConsumer.Settings(group: topics.group, topics: topics.read)
         settings.messagesMax = messagesMax
-        settings.sessionTimeout = stream.sessionTimeout
-        consumer = KafkaConsumer(stream.kafka, settings, logger: logger)
+        settings.sessionTimeout = topics.sessionTimeout
+        consumer = KafkaConsumer(topics.kafka, settings, logger: logger)
         writer = PipelineWriter(store, logger: logger)
-        self.stream = stream
+        self.topics = topics
         self.store = store
         self.logger = logger
     }
@@ -91,7 +91,7 @@ public final class OrderConsumer: Service {
             for batch in batches {
                 guard batch.isCurrent, let place = places[batch.partition] else { continue }
                 try check(batch, place)
-                group.addTask { [writer, stream] in
+                group.addTask { [writer, topics] in
                     let messages = batch.messages.map { message in
                         StreamMessage(
                             offset: message.offset, key: message.key.map(Array.init),
@@ -100,7 +100,7 @@ public final class OrderConsumer: Service {
                     return (
                         batch,
                         try await writer.write(
-                            messages[...], of: stream.partition(batch.partition), from: place, to: batch.nextOffset,
+                            messages[...], of: topics.partition(batch.partition), from: place, to: batch.nextOffset,
                             while: { batch.isCurrent })
                     )
                 }
@@ -133,8 +133,8 @@ public final class OrderConsumer: Service {
         var rests = Rests(upTo: PipelineWriter.restMax)
         while true {
             do {
-                let stored = try await store.positions(of: partitions.map(stream.partition))
-                return Dictionary(uniqueKeysWithValues: partitions.map { ($0, stored[stream.partition($0)] ?? 0) })
+                let stored = try await store.positions(of: partitions.map(topics.partition))
+                return Dictionary(uniqueKeysWithValues: partitions.map { ($0, stored[topics.partition($0)] ?? 0) })
             } catch let error as SojournError where error.isPassing {
                 guard !Task.isShuttingDownGracefully else { throw CancellationError() }
                 logger.warning("The stream waits for the database.", metadata: ["reason": "\(error)"])
