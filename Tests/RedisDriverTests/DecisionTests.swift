@@ -21,6 +21,19 @@ import Testing
         #expect(now.duration(to: outage.failed(reason, at: now, chance: 1)) == .seconds(1))
     }
 
+    @Test("a loop that was held up reads first, but not for ever; one that is punctual does not") func catchingUp() {
+        var catchUp = CatchUp()
+        func putsOff(_ late: Duration) -> Bool { catchUp.putsOff(now, at: now + late) }
+        #expect(!putsOff(.milliseconds(20)))
+        for _ in 0..<2 {
+            for _ in 0..<CatchUp.turnsMax { #expect(putsOff(.milliseconds(21))) }
+            #expect(!putsOff(.seconds(9)))
+        }
+        #expect(putsOff(.seconds(9)))
+        #expect(!putsOff(.zero))
+        for _ in 0..<CatchUp.turnsMax { #expect(putsOff(.seconds(9))) }
+    }
+
     @Test("a connection that did not stand for a second does not begin the row anew") func flapping() {
         var outage = Outage(grace: .seconds(60))
         let reason = RedisError(.connectionLost, "gone")

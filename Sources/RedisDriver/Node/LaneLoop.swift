@@ -37,9 +37,7 @@ final class LaneLoop: @unchecked Sendable {
     private var nextHeartbeat: ContinuousClock.Instant?
     private var nextReport = ContinuousClock.now
     private var alarm: (task: Scheduled<Void>, at: ContinuousClock.Instant)?
-    /// Whether an alarm came so late that what is there to read is read before anybody's time is up.
-    private var isCatchingUp = false
-    private static let heldUp = Duration.milliseconds(20)
+    private var catchUp = CatchUp()
     /// What is written next; kept, so that its memory is used again.
     private var outgoing = ByteBuffer()
 
@@ -224,12 +222,10 @@ extension LaneLoop {
     private func tick() {
         let now = ContinuousClock.now
         // Where the loop was held up, answers may have come that it has not read: those first, then whose time is up.
-        if let alarm, alarm.at + Self.heldUp < now, !isCatchingUp {
-            isCatchingUp = true
-            self.alarm = (eventLoop.scheduleTask(in: .milliseconds(2)) { self.tick() }, now)
-            return
+        if let alarm, catchUp.putsOff(alarm.at, at: now) {
+            self.alarm = nil
+            return wake(by: now + CatchUp.pause)
         }
-        isCatchingUp = false
         alarm = nil
         guard !isEnded else { return }
         for call in flight.expire(now) { call.expire() }
