@@ -67,16 +67,7 @@ extension PostgresStore {
         _ id: Int64, as state: DeadLetter.State, months times: [Timestamp] = [],
         _ body: @Sendable (PostgresTransaction, DeadLetter) async throws -> Void
     ) async throws -> DeadLetter? {
-        try await answering {
-            try await makingMonths(for: times) { try await settleOnce(id, as: state, body) }
-        }
-    }
-
-    private func settleOnce(
-        _ id: Int64, as state: DeadLetter.State,
-        _ body: @Sendable (PostgresTransaction, DeadLetter) async throws -> Void
-    ) async throws -> DeadLetter? {
-        try await client.withTransaction(until: .now + client.answerTimeout) { transaction in
+        try await transaction(months: times) { transaction in
             guard let letter = try await transaction.run(.letter(DeadLetter.locking, id)).first.map(DeadLetter.init)
             else { return nil }
             guard letter.state == .open else {

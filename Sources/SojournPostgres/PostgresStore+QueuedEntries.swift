@@ -26,7 +26,9 @@ extension PostgresTransaction {
         }
         var sessions = PostgresArguments()
         sessions.append(uuids: Set(calls.map(\.sessionID)).sorted().map(\.halves))
-        let inserts = byKind.map { kind, entries in
+        let inserts = zip(JournalKind.allCases, JournalKind.queuedInserts).compactMap {
+            kind, statement -> PostgresCall? in
+            guard let entries = byKind[kind] else { return nil }
             var arguments = PostgresArguments(capacity: entries.count * 300 + 100)
             arguments.append(microseconds: entries.map(\.entry.at.microseconds).min())
             arguments.append(microseconds: entries.map(\.entry.at.microseconds).max())
@@ -35,7 +37,7 @@ extension PostgresTransaction {
             arguments.append(uuids: entries.map { calls[$0.call].sessionID.halves })
             arguments.append(microseconds: entries.map(\.entry.at.microseconds))
             arguments.append(own: entries.map(\.entry.body), of: kind)
-            return PostgresCall(kind.queuedInsert, arguments)
+            return PostgresCall(statement, arguments)
         }
         let results = try await run([PostgresCall(SessionRow.locking, sessions)] + inserts)
         var outcomes = [QueuedOutcome](repeating: .present, count: calls.count)
@@ -47,10 +49,13 @@ extension PostgresTransaction {
 }
 
 extension JournalKind {
+    /// `queuedInsert` of each kind.
+    fileprivate static let queuedInserts = allCases.map(\.queuedInsert)
+
     /// Inserts entries by call, id, session and time into locked sessions, within the times from `$1` to `$2`, and returns the
     /// calls of which it wrote some, and those whose session is gone. The sessions' lives stay as they are: they were renewed
     /// when the entries were taken.
-    fileprivate var queuedInsert: PostgresStatement {
+    private var queuedInsert: PostgresStatement {
         let own = ownColumns(of: "")
         // A turn's id is one within its month, so the months are named.
         let sameTime =

@@ -85,15 +85,18 @@ extension PostgresStore {
     }
 
     /// Runs `body` in a transaction, again where the server rolled it back for its neighbours' sake; all in all until
-    /// `deadline`, or for as long as a caller waits for an answer.
+    /// `deadline`, or for as long as a caller waits for an answer. Where it finds a month of the journal missing, the months of
+    /// these times are made first.
     func transaction<Value: Sendable>(
-        until deadline: ContinuousClock.Instant? = nil,
+        until deadline: ContinuousClock.Instant? = nil, months times: [Timestamp] = [],
         _ body: @Sendable (PostgresTransaction) async throws -> Value
     ) async throws -> Value {
         let deadline = deadline ?? .now + client.answerTimeout
         return try await answering {
             try await repeating(until: deadline) {
-                try await self.client.withTransaction(until: deadline) { try await body($0) }
+                try await self.makingMonths(for: times) {
+                    try await self.client.withTransaction(until: deadline) { try await body($0) }
+                }
             }
         }
     }

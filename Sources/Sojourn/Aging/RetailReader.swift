@@ -5,8 +5,8 @@ internal import Metrics
 internal import Synchronization
 
 /// Readers of users, products and items of the catalogue by a cache (C4): random ones from the rotation, in which items do not
-/// take turns, and rows by id through copies. What the
-/// cache does not have, the database answers, and so it does while the cache fails, which is asked again a little later.
+/// take turns, and rows by id through copies. What the cache does not have, the database answers, and so it does while the
+/// cache fails, which is asked again a little later.
 ///
 /// - **How old an answer may be.** Random rows are as they were when the last cycle began, an interval ago at the most
 ///   where cycles are run, and then a row may be gone that was there. A row by id is as it was within the last
@@ -119,21 +119,24 @@ public final class RetailReader: Sendable {
     }
 }
 
-extension RetailCache {
-    /// Changes rows, and forgets their copies whatever came of it. New rows, and stubs, have none.
+extension Optional where Wrapped == any RetailCache {
+    /// Changes rows, and has the cache, where there is one, forget their copies whatever came of it. New rows, and stubs, have
+    /// none.
     func changing<Answer>(
         _ kind: CachedKind, _ ids: [String], _ change: () async throws -> Answer
     ) async throws -> Answer {
         do {
             let answer = try await change()
-            await forgetOrCount(kind, ids)
+            await self?.forgetOrCount(kind, ids)
             return answer
         } catch {
-            await forgetOrCount(kind, ids)
+            await self?.forgetOrCount(kind, ids)
             throw error
         }
     }
+}
 
+extension RetailCache {
     /// Forgets copies; that it could not is counted and of no other consequence, since they go by themselves.
     func forgetOrCount(_ kind: CachedKind, _ ids: [String]) async {
         do {

@@ -12,7 +12,6 @@ extension Sessions {
             try limits.check(name: item.name, field: "[\(index)].name", lengthMax: Item.nameMax)
             try limits.check(name: item.category, field: "[\(index)].category", lengthMax: Item.categoryMax)
         }
-        guard let retailCache else { return try await store.put(items) }
         return try await retailCache.changing(.items, items.map { "\($0.id)" }) { try await store.put(items) }
     }
 

@@ -26,29 +26,27 @@ public final class JournalQueue: Sendable {
 
     /// Whether the log keeps these entries now. Where it does not, they may be there all the same.
     func keeps(_ entries: QueuedEntries) async -> Bool {
-        guard breaker.withLock({ $0.admits(at: .now) }) else {
-            count("database")
-            return false
-        }
+        let isKept = await asks(to: entries)
+        Counter(label: "sojourn_journal_enqueued_total", dimensions: [("to", isKept ? "queue" : "database")])
+            .increment()
+        return isKept
+    }
+
+    /// Asks the log, unless it is left alone because it failed lately.
+    private func asks(to keep: QueuedEntries) async -> Bool {
+        guard breaker.withLock({ $0.admits(at: .now) }) else { return false }
         do {
-            try await log.keep(entries)
+            try await log.keep(keep)
             breaker.withLock { _ = $0.succeeded() }
-            count("queue")
             return true
         } catch let error where error is CancellationError || (error as? SojournError)?.code == .tooLarge {
             // That says nothing of the log.
-            count("database")
             return false
         } catch {
             if breaker.withLock({ $0.failed(at: .now) }) {
                 logger.warning("entries are written at once, past the queue", metadata: ["reason": "\(error)"])
             }
-            count("database")
             return false
         }
-    }
-
-    private func count(_ way: String) {
-        Counter(label: "sojourn_journal_enqueued_total", dimensions: [("to", way)]).increment()
     }
 }

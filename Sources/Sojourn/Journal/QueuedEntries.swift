@@ -24,11 +24,6 @@ public struct QueuedEntries: Sendable, Hashable {
         }
     }
 
-    /// New entries of a session; those without a time of their own happen at `now`.
-    init(_ new: [NewEntry], of session: SessionID, at now: Timestamp) {
-        self.init(sessionID: session, entries: new.map { Entry(id: $0.id, at: $0.at ?? now, body: $0.body) })
-    }
-
     /// Entries of a session.
     public init(sessionID: SessionID, entries: [Entry]) {
         self.sessionID = sessionID

@@ -50,19 +50,20 @@ extension Sessions {
     ///
     /// - Returns: what will be written, each with the time that it will have.
     /// - Throws: as `append`; `notAvailable` where there is no queue.
-    public func enqueue(_ drafts: [EntryDraft], to access: SessionAccess) async throws -> [NewEntry] {
+    public func enqueue(_ drafts: [EntryDraft], to access: SessionAccess) async throws -> [QueuedEntries.Entry] {
         let store = try journalStore
         guard let journalQueue else {
             throw SojournError(.notAvailable, "There is no queue for entries here: append writes them at once.")
         }
         let now = clock.now
-        let entries = try new(drafts.map { EntryDraft($0.body, at: $0.at ?? now) }, at: now)
+        let entries = try new(drafts, at: now).map { QueuedEntries.Entry(id: $0.id, at: $0.at ?? now, body: $0.body) }
         // Admits the caller, and renews.
         _ = try await store.append([], to: access, expectedTurns: nil, idempotency: nil)
         guard !entries.isEmpty else { return [] }
-        if await journalQueue.keeps(QueuedEntries(entries, of: access.id, at: now)) { return entries }
+        if await journalQueue.keeps(QueuedEntries(sessionID: access.id, entries: entries)) { return entries }
         do {
-            _ = try await store.append(entries, to: access, expectedTurns: nil, idempotency: nil)
+            let new = entries.map { NewEntry(id: $0.id, at: $0.at, body: $0.body) }
+            _ = try await store.append(new, to: access, expectedTurns: nil, idempotency: nil)
         } catch {
             // What the queue did not confirm may have come through it meanwhile.
             guard try await store.entry(entries[0].id, of: nil) != nil else { throw error }

@@ -128,7 +128,7 @@ public enum StreamOutcome: Sendable, Hashable {
 
 /// What became of the messages of a step.
 public struct StreamTally: Sendable, Hashable {
-    /// New rows.
+    /// Written now, in whole or in part.
     public var written = 0
     /// There already.
     public var present = 0

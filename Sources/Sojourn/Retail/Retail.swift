@@ -58,7 +58,9 @@ extension Retail {
     /// Writes users, new or changed, all or none; what a draft leaves out stays as it is. Throws as `createUsers`.
     public func putUsers(_ drafts: [RetailUserDraft]) async throws -> RetailPut {
         try check(drafts) { try $0.check(place: $1) }
-        return try await changing(.users, drafts.map(\.id.text)) { try await store.putUsers(drafts, locale: locale) }
+        return try await cache.changing(.users, drafts.map(\.id.text)) {
+            try await store.putUsers(drafts, locale: locale)
+        }
     }
 
     /// A user, stub or not; nil where there is none.
@@ -75,7 +77,7 @@ extension Retail {
     /// Changes a user; nil where there is none.
     public func updateUser(_ id: UserID, _ patch: RetailUserPatch) async throws -> RetailUser? {
         try patch.check()
-        return try await changing(.users, [id.text]) { try await store.updateUser(id, patch, locale: locale) }
+        return try await cache.changing(.users, [id.text]) { try await store.updateUser(id, patch, locale: locale) }
     }
 }
 
@@ -99,7 +101,7 @@ extension Retail {
     /// Writes products, new or changed, all or none; what a draft leaves out stays as it is. Throws as `createUsers`.
     public func putProducts(_ drafts: [RetailProductDraft]) async throws -> RetailPut {
         try check(drafts) { try $0.check(place: $1) }
-        return try await changing(.products, drafts.map(\.id)) { try await store.putProducts(drafts) }
+        return try await cache.changing(.products, drafts.map(\.id)) { try await store.putProducts(drafts) }
     }
 
     /// A product; nil where there is none.
@@ -116,12 +118,12 @@ extension Retail {
     /// Changes a product; nil where there is none.
     public func updateProduct(_ id: ProductID, _ patch: RetailProductPatch) async throws -> RetailProduct? {
         try patch.check()
-        return try await changing(.products, [id]) { try await store.updateProduct(id, patch) }
+        return try await cache.changing(.products, [id]) { try await store.updateProduct(id, patch) }
     }
 
     /// Deletes a product; its orders stay, without it. False where there is none.
     public func deleteProduct(_ id: ProductID) async throws -> Bool {
-        try await changing(.products, [id]) { try await store.deleteProduct(id) }
+        try await cache.changing(.products, [id]) { try await store.deleteProduct(id) }
     }
 }
 
@@ -166,13 +168,6 @@ extension Retail {
 }
 
 extension Retail {
-    private func changing<Answer>(
-        _ kind: CachedKind, _ ids: [String], _ change: () async throws -> Answer
-    ) async throws -> Answer {
-        guard let cache else { return try await change() }
-        return try await cache.changing(kind, ids, change)
-    }
-
     private func check<Draft>(_ drafts: [Draft], _ check: (Draft, String) throws -> Void) throws {
         try limits.check(count: drafts.count, field: "body")
         for (index, draft) in drafts.enumerated() { try check(draft, "[\(index)].") }

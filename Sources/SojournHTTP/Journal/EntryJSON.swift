@@ -13,7 +13,7 @@ extension JSONWriter {
     }
 
     /// An entry that is kept to be written.
-    mutating func queued(_ entry: NewEntry, of session: SessionID) {
+    mutating func queued(_ entry: QueuedEntries.Entry, of session: SessionID) {
         object { json in
             json.member("id", entry.id.description)
             json.member("session_id", session.description)

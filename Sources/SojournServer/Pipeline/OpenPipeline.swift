@@ -88,7 +88,8 @@ public struct OpenPipeline: Sendable {
         return producing.delivered
     }
 
-    /// Writes orders, and with `JOURNAL_MODE=kafka` entries of the journal, into the database by so many consumers, until SIGTERM or SIGINT, or until nothing is left.
+    /// Writes orders, and where the settings say so entries of the journal, into the database by so many consumers, until SIGTERM
+    /// or SIGINT, or until nothing is left.
     ///
     /// - Parameter isFinite: whether to end once the group has come to the end of every partition.
     /// - Parameter progress: told, every half second, how many messages are still to be written.
