@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 internal import KafkaDriver
 public import Logging
 public import Sojourn
@@ -37,6 +38,8 @@ public struct OrderProducer: Sendable {
             var random = SeededRandom(seed: RandomSource.system.next())
             // Together: the clock is read once for them. At a rate, those of a hundredth of a second.
             let share = min(Self.shareMax, rate.map { max(1, $0 / 100) } ?? Self.shareMax)
+            // The same ones again and again, for their memory.
+            var records = [KafkaRecord](repeating: KafkaRecord(topic: topics.orders, value: nil), count: share)
             var done = 0
             var choice = try await Choice(pick)
             var (chosenFor, chosenAt) = (0, begin)
@@ -47,10 +50,8 @@ public struct OrderProducer: Sendable {
                     (chosenFor, chosenAt) = (done, .now)
                 }
                 let now = SystemWallClock().now
-                let records = (0..<min(share, (count ?? .max) - done)).map { _ in
-                    let (key, order) = choice.order(at: now, &random)
-                    return KafkaRecord(topic: topics.orders, key: key, value: order.message)
-                }
+                records.removeLast(max(0, records.count - ((count ?? .max) - done)))
+                for index in records.indices { choice.order(&records[index], at: now, &random) }
                 try await producer.enqueue(records, in: ledger)
                 done += records.count
                 progress(done)
@@ -89,8 +90,8 @@ private struct Choice {
         products = rows.products.map { ($0.id, $0.price) }
     }
 
-    /// A random order and its user's id as bytes.
-    func order(at now: Timestamp, _ random: inout SeededRandom) -> (key: [UInt8], RetailOrderDraft) {
+    /// Makes a record that of a random order, keyed by its user.
+    func order(_ record: inout KafkaRecord, at now: Timestamp, _ random: inout SeededRandom) {
         let user = users[random.below(users.count)]
         let product = products[random.below(products.count)]
         let id = OrderID(UUIDBytes(version7At: now, bits: (random.next(), random.next())))
@@ -99,6 +100,10 @@ private struct Choice {
         order.shippingCost = product.price * order.quantity >= 50_000 ? 0 : 3_000
         order.paymentMethod = Self.payments[random.below(Self.payments.count)]
         order.createdAt = now
-        return (user.key, order)
+        var content = record.value.take() ?? []
+        order.write(to: &content)
+        record.value = content
+        record.key = user.key
+        record.timestamp = Date(timeIntervalSince1970: Double(now.microseconds) / 1_000_000)
     }
 }

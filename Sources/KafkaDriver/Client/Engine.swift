@@ -11,7 +11,7 @@ internal import Synchronization
 protocol ClientPart: AnyObject, SendableMetatype {
     /// The queue of librdkafka's that holds events for the thread.
     var queue: OpaquePointer { get }
-    /// An event of a kind that not all clients have. It is freed afterwards.
+    /// An event of a kind that not all clients have. It is the part's from now on, to be freed.
     func handle(_ event: OpaquePointer, _ type: rd_kafka_event_type_t)
     /// The client can do nothing any more.
     func failed(_ error: KafkaError)
@@ -197,15 +197,17 @@ extension Engine {
     private func handleEvents(of part: Part, max: Int) -> Bool {
         for _ in 0..<max {
             guard let event = rd_kafka_queue_poll(part.queue, 0) else { return false }
-            defer { rd_kafka_event_destroy(event) }
             let type = rd_kafka_event_type(event)
             switch type {
             case RD_KAFKA_EVENT_LOG: reporter.log(event)
             case RD_KAFKA_EVENT_STATS: reporter.record(event)
             case RD_KAFKA_EVENT_ERROR:
                 if let error = reporter.failure(event) { part.failed(error) }
-            default: part.handle(event, type)
+            default:
+                part.handle(event, type)
+                continue
             }
+            rd_kafka_event_destroy(event)
         }
         return true
     }

@@ -54,6 +54,7 @@ final class ConsumerPart: ClientPart {
     }
 
     func handle(_ event: OpaquePointer, _ type: rd_kafka_event_type_t) {
+        defer { rd_kafka_event_destroy(event) }
         switch type {
         case RD_KAFKA_EVENT_REBALANCE: rebalance(event)
         case RD_KAFKA_EVENT_OFFSET_COMMIT: committed(event)

@@ -32,17 +32,53 @@ final class ProducerDesk: Sendable {
     /// Records that are neither delivered nor given up.
     let underWay = Tally()
     private let client = Mutex<Client?>(nil)
+    /// Events that were read and are to be freed with their records, as addresses; nil where there is no client. Under a lock
+    /// of its own: who reads reports must not wait for those who hand records in.
+    private let spent = Mutex<[UInt]?>(nil)
+    /// Most of them.
+    private static let spentMax = 8
 
     /// Opens for `client`.
     func open(_ client: OpaquePointer) {
+        spent.withLock { $0 = [] }
         self.client.withLock { $0 = Client(address: UInt(bitPattern: client)) }
     }
 
-    /// Closes: librdkafka gets nothing more, and its topics are given back.
+    /// Closes: librdkafka gets nothing more, and what is its own is given back.
     func close() {
         let closed = client.withLock { client in client.take() }
         for topic in (closed?.topics ?? [:]).values { rd_kafka_topic_destroy(OpaquePointer(bitPattern: topic)) }
+        Self.free(spent.withLock { spent in spent.take() } ?? [])
         room.advance()
+    }
+
+    /// Takes an event that was read, to be freed.
+    ///
+    /// Whoever hands in the next records frees it, since they were most likely made on the same thread: two threads that make
+    /// and free would wait for each other at the allocator's lock. Where nobody comes, the oldest are freed here.
+    func leave(_ event: OpaquePointer) {
+        let event = UInt(bitPattern: event)
+        let due: UInt? = spent.withLock { spent in
+            guard var events = spent.take() else { return event }
+            events.append(event)
+            let due = events.count > Self.spentMax ? events.removeFirst() : nil
+            spent = events
+            return due
+        }
+        Self.free(due.map { [$0] } ?? [])
+    }
+
+    /// Takes the events that are to be freed.
+    private func takeSpent() -> [UInt] {
+        spent.withLock { spent in
+            guard let events = spent else { return [] }
+            spent = []
+            return events
+        }
+    }
+
+    private static func free(_ events: [UInt]) {
+        for event in events { rd_kafka_event_destroy(OpaquePointer(bitPattern: event)) }
     }
 
     /// Hands records in, in their order and up to one that is not taken: how many were, and what became of the last attempt.
@@ -55,16 +91,24 @@ final class ProducerDesk: Sendable {
             guard let address = client?.address, let pointer = OpaquePointer(bitPattern: address) else {
                 return .notStarted
             }
+            // Under this lock, as the client must be there.
+            Self.free(takeSpent())
             do throws(KafkaError) {
                 let opaque = Unmanaged.passUnretained(ledger).toOpaque()
-                let records = records.span
-                for index in records.indices {
-                    let topic = try Self.topic(records[index].topic, pointer, &client)
-                    let attempt = try Self.produce(records[index], pointer, topic, opaque)
-                    guard case .taken = attempt else { return attempt }
-                    taken += 1
+                // Lent one by one: to copy a record costs as much as to hand it in.
+                return try records.withUnsafeBufferPointer { records throws(KafkaError) in
+                    var (name, topic) = ("", OpaquePointer?.none)
+                    for index in records.indices {
+                        if topic == nil || name != records[index].topic {
+                            name = records[index].topic
+                            topic = try Self.topic(name, pointer, &client)
+                        }
+                        let attempt = try Self.produce(records[index], pointer, topic, opaque)
+                        guard case .taken = attempt else { return attempt }
+                        taken += 1
+                    }
+                    return .taken
                 }
-                return .taken
             } catch {
                 return .refused(error)
             }
@@ -91,7 +135,8 @@ final class ProducerDesk: Sendable {
     }
 
     private static func produce(
-        _ record: KafkaRecord, _ client: OpaquePointer, _ topic: OpaquePointer, _ opaque: UnsafeMutableRawPointer
+        _ record: borrowing KafkaRecord, _ client: OpaquePointer, _ topic: OpaquePointer?,
+        _ opaque: UnsafeMutableRawPointer
     ) throws(KafkaError) -> Attempt {
         if let partition = record.partition, Int32(exactly: partition) == nil || partition < 0 {
             throw KafkaError(.invalidArgument, "There is no partition \(partition).")

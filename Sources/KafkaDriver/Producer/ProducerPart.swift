@@ -21,7 +21,7 @@ final class ProducerPart: ClientPart {
     }
 
     func handle(_ event: OpaquePointer, _ type: rd_kafka_event_type_t) {
-        guard type == RD_KAFKA_EVENT_DR else { return }
+        guard type == RD_KAFKA_EVENT_DR else { return rd_kafka_event_destroy(event) }
         var (delivered, failed) = (0, 0)
         // Most often, one ledger's are side by side.
         var (address, news) = (UnsafeMutableRawPointer?.none, KafkaLedger.News())
@@ -43,6 +43,7 @@ final class ProducerPart: ClientPart {
         if failed > 0 {
             Counter(label: "kafka.messages.undelivered", dimensions: reporter.dimensions).increment(by: failed)
         }
+        desk.leave(event)
     }
 
     /// Why the record was given up, or nil.
@@ -75,7 +76,6 @@ final class ProducerPart: ClientPart {
         // The purge waits until every record has its report: they are all in the queue.
         while desk.underWay.value > 0, let event = rd_kafka_queue_poll(queue, Self.purgeTimeout) {
             handle(event, rd_kafka_event_type(event))
-            rd_kafka_event_destroy(event)
         }
         rd_kafka_queue_destroy(queue)
         desk.room.advance()

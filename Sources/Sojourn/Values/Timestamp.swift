@@ -53,28 +53,30 @@ extension Timestamp {
             buffer[at] = UInt8(truncatingIfNeeded: character.value)
             at += 1
         }
-        func digits(_ value: Int, _ width: Int) {
-            var divisor = 1
-            for _ in 1..<width { divisor *= 10 }
-            while divisor > 0 {
-                buffer[at] = UInt8(48 + value / divisor % 10)
-                at += 1
-                divisor /= 10
-            }
+        // By constants, which is far quicker than to divide by what is not known beforehand.
+        func two(_ value: Int) {
+            buffer[at] = UInt8(truncatingIfNeeded: 48 + value / 10)
+            buffer[at + 1] = UInt8(truncatingIfNeeded: 48 + value % 10)
+            at += 2
         }
-        digits(min(max(Int(date.year), 0), 9999), 4)
+        let year = min(max(Int(date.year), 0), 9999)
+        two(year / 100)
+        two(year % 100)
         put("-")
-        digits(date.month, 2)
+        two(date.month)
         put("-")
-        digits(date.day, 2)
+        two(date.day)
         put("T")
-        digits(ofDay / 3600, 2)
+        two(ofDay / 3600)
         put(":")
-        digits(ofDay / 60 % 60, 2)
+        two(ofDay / 60 % 60)
         put(":")
-        digits(ofDay % 60, 2)
+        two(ofDay % 60)
         put(".")
-        digits(Int(millisecondsTotal - secondsTotal * 1000), 3)
+        let milliseconds = Int(millisecondsTotal - secondsTotal * 1000)
+        buffer[at] = UInt8(truncatingIfNeeded: 48 + milliseconds / 100)
+        at += 1
+        two(milliseconds % 100)
         put("Z")
         return at
     }
