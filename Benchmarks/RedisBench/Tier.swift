@@ -47,10 +47,13 @@ struct Tier: Sendable {
             }
             try await group.waitForAll()
         }
-        try await BenchLoad.measure(for: duration, callers: callers) { _, random in
+        let ids = accesses.map(\.id)
+        // Each caller with bytes of its own, as it would have made them of a token a moment before.
+        let digests = (0..<callers).map { _ in Self.digest() }
+        try await BenchLoad.measure(for: duration, callers: callers) { caller, random in
             let number = random.next()
             let answer = try await node.validation(
-                accesses[Int(number % UInt64(accesses.count))], freshness: freshness)
+                .digest(ids[Int(number % UInt64(ids.count))], digests[caller]), freshness: freshness)
             precondition(answer != nil, "Every session is live.")
             // A near copy answers without a pause: the callers, and what a node does beside, share the threads.
             if (number >> 32) % 64 == 0 { await Task.yield() }
@@ -88,9 +91,11 @@ struct Tier: Sendable {
             let made = try await node.create(ids[start..<min(start + 1000, count)].map { RedisBench.draft($0) })
             for session in made { _ = try session.get() }
         }
-        // Each with bytes of its own, as those of callers are: the threads would contend for the count of shared ones.
-        return ids.map { .digest($0, SecretDigest(bytes: [UInt8](repeating: 7, count: 32))) }
+        return ids.map { .digest($0, Self.digest()) }
     }
+
+    /// The digest of every session's secret; for each who asks in memory of its own, as threads would contend for one.
+    private static func digest() -> SecretDigest { SecretDigest(bytes: [UInt8](repeating: 7, count: 32)) }
 
     /// Validates until Redis's copy answered, which is kept near then.
     private func warm(_ access: SessionAccess, on node: TieredStore<SQLiteStore>) async throws {

@@ -35,7 +35,7 @@ extension PostgresStore: JournalStore {
             change.append(text: response)
             change.append(json: merged.text)
             transaction.enqueue(PostgresCall(Self.finishing, change))
-            row.record.noteWrite(at: now)
+            row.record.session.noteWrite(at: now)
             transaction.save(row)
             entry.body = .conversation(input: input, response: response, extra: merged)
             return entry

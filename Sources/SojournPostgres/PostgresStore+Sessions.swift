@@ -23,7 +23,7 @@ extension PostgresStore: SessionStore {
     }
 
     public func extend(_ access: SessionAccess, by life: Duration?) async throws -> Session {
-        try await change(access, noting: .extended) { row, now in row.record.extend(by: life, at: now) }
+        try await change(access, noting: .extended) { row, now in row.record.session.extend(by: life, at: now) }
     }
 
     public func rotate(_ access: SessionAccess, to rotation: Rotation) async throws -> RotationOutcome {

@@ -27,7 +27,8 @@ extension RedisStore: SessionStore {
     }
 
     public func extend(_ access: SessionAccess, by life: Duration?) async throws -> Session {
-        try await change(access, noting: .extended) { record, answer in record.extend(by: life, at: answer.now) }
+        try await change(access, noting: .extended) { record, answer in record.session.extend(by: life, at: answer.now)
+        }
     }
 
     public func rotate(_ access: SessionAccess, to rotation: Rotation) async throws -> RotationOutcome {

@@ -65,7 +65,7 @@ extension SQLiteStore: ItemStore {
                     [.id(row.id), .integer(id), .time(now)])
             }
             let expiry = row.record.session.expiresAt
-            row.record.noteWrite(at: now)
+            row.record.session.noteWrite(at: now)
             try db.saveActivity(row, was: expiry)
             return ItemsAdded(added: added, alreadyPresent: ids.filter(held.contains))
         }
@@ -115,7 +115,7 @@ extension SQLiteStore: ItemStore {
             }
             guard var row = found, row.admission(access, at: now) != .refused else { return nil }
             let expiry = row.record.session.expiresAt
-            row.record.touch(at: now)
+            row.record.session.touch(at: now)
             try db.saveActivity(row, was: expiry)
             return (row.record.session, items)
         }

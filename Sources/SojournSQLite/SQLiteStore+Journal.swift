@@ -18,7 +18,7 @@ extension SQLiteStore: JournalStore {
                 try db.insert(entry)
                 return entry
             }
-            row.record.noteWrite(at: now)
+            row.record.session.noteWrite(at: now)
             try db.saveActivity(row, was: expiry)
             if let key = idempotency { try db.remember(entries, of: row.id, for: key, at: now) }
             return written
@@ -44,7 +44,7 @@ extension SQLiteStore: JournalStore {
                 "UPDATE conversations SET response_text = ?, extra = ? WHERE id = ?",
                 [.text(response), .text(merged.text), .uuid(turn.uuid)])
             let expiry = row.record.session.expiresAt
-            row.record.noteWrite(at: now)
+            row.record.session.noteWrite(at: now)
             try db.saveActivity(row, was: expiry)
             entry.body = .conversation(input: input, response: response, extra: merged)
             return entry

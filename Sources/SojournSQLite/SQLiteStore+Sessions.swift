@@ -26,7 +26,7 @@ extension SQLiteStore {
             let now = clock.now
             guard var row = try db.row(access.id), row.admission(access, at: now) != .refused else { return nil }
             let expiry = row.record.session.expiresAt
-            row.record.touch(at: now)
+            row.record.session.touch(at: now)
             try db.saveActivity(row, was: expiry)
             return row.record.session
         }
@@ -43,7 +43,7 @@ extension SQLiteStore {
     }
 
     public func extend(_ access: SessionAccess, by life: Duration?) async throws -> Session {
-        try await change(access, noting: .extended) { row, now in row.record.extend(by: life, at: now) }
+        try await change(access, noting: .extended) { row, now in row.record.session.extend(by: life, at: now) }
     }
 
     public func rotate(_ access: SessionAccess, to rotation: Rotation) async throws -> RotationOutcome {

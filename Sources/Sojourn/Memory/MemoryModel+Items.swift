@@ -42,7 +42,7 @@ extension MemoryModel {
         let added = asked.filter { entry.held[$0] == nil }
         guard entry.held.count + added.count <= holdMax else { throw SojournError.heldItemsLimit(holdMax) }
         for id in added { entry.held[id] = now }
-        entry.record.noteWrite(at: now)
+        entry.record.session.noteWrite(at: now)
         sessions[access.id] = entry
         return ItemsAdded(added: added, alreadyPresent: asked.filter { !added.contains($0) })
     }

@@ -20,7 +20,7 @@ extension MemoryModel {
                 seq: isTurn ? entry.record.session.turnCount : nil, body: new.body)
         }
         for written in written { entry.journal[written.id] = written }
-        entry.record.noteWrite(at: now)
+        entry.record.session.noteWrite(at: now)
         sessions[access.id] = entry
         if let key = idempotency {
             answered[key.scope] = Answered(body: key.body, at: now, session: access.id, entries: written)
@@ -39,7 +39,7 @@ extension MemoryModel {
         try expect(expectedTurns, of: entry.record)
         finished.body = .conversation(input: input, response: response, extra: oldExtra.merging(extra))
         entry.journal[turn] = finished
-        entry.record.noteWrite(at: now)
+        entry.record.session.noteWrite(at: now)
         sessions[access.id] = entry
         return finished
     }

@@ -20,7 +20,7 @@ extension MemoryModel {
         guard var entry = sessions[access.id],
             entry.record.admission(access, at: now, user: epoch(of: entry.record)) != .refused
         else { return nil }
-        entry.record.touch(at: now)
+        entry.record.session.touch(at: now)
         sessions[access.id] = entry
         return entry.record.session
     }
@@ -33,7 +33,7 @@ extension MemoryModel {
 
     public mutating func extend(_ access: SessionAccess, by life: Duration?, at now: Timestamp) throws -> Session {
         var entry = try entry(for: access, at: now)
-        entry.record.extend(by: life, at: now)
+        entry.record.session.extend(by: life, at: now)
         entry.note(.extended, at: now, by: access.actor)
         sessions[access.id] = entry
         return entry.record.session

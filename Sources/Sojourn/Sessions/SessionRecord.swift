@@ -152,41 +152,43 @@ extension SessionRecord {
 
 // MARK: - Life
 
-extension SessionRecord {
+extension Session {
     /// A validation: counts, moves `lastActivity`, and renews where the session's renewal is `onAccess`.
     public mutating func touch(at now: Timestamp) {
-        session.requestCount += 1
+        requestCount += 1
         noteActivity(at: now)
-        if session.renewal == .onAccess { renew(at: now) }
+        if renewal == .onAccess { renew(at: now) }
     }
 
     /// A write that counts as a stay (items, events): moves `lastActivity` and renews unless the life is `fixed`.
     public mutating func noteWrite(at now: Timestamp) {
         noteActivity(at: now)
-        if session.renewal != .fixed { renew(at: now) }
+        if renewal != .fixed { renew(at: now) }
     }
 
     /// An explicit extend: its own life, or `life` where one is given, from now; never shorter, never past the cap.
     public mutating func extend(by life: Duration?, at now: Timestamp) {
         noteActivity(at: now)
-        session.expiresAt = expiry(after: life ?? session.life, from: now)
+        expiresAt = expiry(after: life ?? self.life, from: now)
     }
 
     /// A renewal by itself: as an extend, left out where it would move expiry by less than 1/24 of the life.
     private mutating func renew(at now: Timestamp) {
-        let renewed = expiry(after: session.life, from: now)
-        if renewed - session.expiresAt >= session.life / 24 { session.expiresAt = renewed }
+        let renewed = expiry(after: life, from: now)
+        if renewed - expiresAt >= life / 24 { expiresAt = renewed }
     }
 
     private func expiry(after life: Duration, from now: Timestamp) -> Timestamp {
-        let wanted = max(session.expiresAt, now + life)
-        return session.absoluteExpiresAt.map { min(wanted, $0) } ?? wanted
+        let wanted = max(expiresAt, now + life)
+        return absoluteExpiresAt.map { min(wanted, $0) } ?? wanted
     }
 
     private mutating func noteActivity(at now: Timestamp) {
-        session.lastActivity = max(session.lastActivity, now)
+        lastActivity = max(lastActivity, now)
     }
+}
 
+extension SessionRecord {
     /// The end. Whoever held a secret holds nothing from now on.
     public mutating func end(at now: Timestamp, reason: EndReason) {
         session.end = SessionEnd(at: now, reason: reason)

@@ -17,7 +17,7 @@ extension TieredStore {
                 state.lease.era(for: access.id, at: instant, age: age) == era ? state.lease.age(at: instant) : nil
             )
         }
-        guard let now, let newsAge, var session = touched(record, for: access, at: now) else { return nil }
+        guard let now, let newsAge, var session = record.touched(for: access, at: now) else { return nil }
         if countsLater || tiering.touchFlush > .zero {
             guard note(&session, at: now) else { return nil }
         } else {
@@ -44,23 +44,11 @@ extension TieredStore {
             let proofAge = min(newsAge, copy.askedAt.duration(to: instant))
             return proofAge <= age ? (copy, now, proofAge) : nil
         }
-        guard let found, var session = touched(found.copy.record, for: access, at: found.now),
+        guard let found, var session = found.copy.touched(for: access, at: found.now),
             note(&session, at: found.now)
         else { return nil }
         meters.near.increment()
         return Validation(session, source: .cache, age: found.age)
-    }
-
-    /// The session after a validation by a copy; nil where the database must decide: the copy opens only to the session's
-    /// present secret, before its expiry and while nothing is due to be renewed.
-    private func touched(_ record: SessionRecord, for access: SessionAccess, at now: Timestamp) -> Session? {
-        guard record.session.id == access.id,
-            record.admission(
-                access, at: now, user: UserEpoch(value: record.epoch, raisedAt: nil, raisedBy: nil)) == .full
-        else { return nil }
-        var touched = record
-        touched.touch(at: now)
-        return touched.session.expiresAt == record.session.expiresAt ? touched.session : nil
     }
 
     /// Notes a validation that the database is told of later, and counts in those that wait as well; false where there is
@@ -69,6 +57,26 @@ extension TieredStore {
         guard let waiting = touches.note(session.id, at: now) else { return false }
         session.requestCount += waiting - 1
         return true
+    }
+}
+
+extension SessionRecord {
+    /// The session after a validation by this copy; nil where the database must decide: the copy opens only to the session's
+    /// present secret, before its expiry and while nothing is due to be renewed.
+    fileprivate func touched(for access: SessionAccess, at now: Timestamp) -> Session? {
+        guard session.id == access.id,
+            admission(access, at: now, user: UserEpoch(value: epoch, raisedAt: nil, raisedBy: nil)) == .full
+        else { return nil }
+        var touched = session
+        touched.touch(at: now)
+        return touched.expiresAt == session.expiresAt ? touched : nil
+    }
+}
+
+extension NearCache.Copy {
+    /// The same for a near copy, which stays where it is: to copy a record takes as long as all else of an answer.
+    fileprivate func touched(for access: SessionAccess, at now: Timestamp) -> Session? {
+        record.touched(for: access, at: now)
     }
 }
 

@@ -4,7 +4,20 @@ internal import Synchronization
 
 /// Validations that the cache answered and the database has not heard of.
 final class TouchBuffer: Sendable {
-    private let touches = Mutex<[SessionID: SessionTouch]>([:])
+    /// Those of one session. Small, since each validation by a copy looks one up.
+    private struct Waiting: Sendable {
+        var count = 0
+        var last = Timestamp(microseconds: .min)
+
+        /// Adds validations, and returns how many there are then.
+        mutating func add(_ count: Int, last: Timestamp) -> Int {
+            self.count += count
+            self.last = max(self.last, last)
+            return self.count
+        }
+    }
+
+    private let touches = Mutex<[SessionID: Waiting]>([:])
     /// Most sessions with such validations; past it, the database is to answer.
     static let sessionsMax = 100_000
 
@@ -17,15 +30,15 @@ final class TouchBuffer: Sendable {
     /// Notes a validation, and returns how many of the session wait now; nil where there was no room for it.
     func note(_ id: SessionID, at now: Timestamp) -> Int? {
         touches.withLock { touches in
-            let isFull = touches.count >= Self.sessionsMax
-            return Self.add(SessionTouch(session: id, count: 1, last: now), to: &touches[id], unlessNew: isFull)
+            if touches.count >= Self.sessionsMax, touches[id] == nil { return nil }
+            return touches[id, default: Waiting()].add(1, last: now)
         }
     }
 
     /// All that wait, which wait no longer.
     func take() -> [SessionTouch] {
         touches.withLock { touches in
-            let taken = Array(touches.values)
+            let taken = touches.map { SessionTouch(session: $0.key, count: $0.value.count, last: $0.value.last) }
             touches.removeAll(keepingCapacity: true)
             return taken
         }
@@ -34,16 +47,7 @@ final class TouchBuffer: Sendable {
     /// Puts back what the database did not take.
     func putBack(_ taken: [SessionTouch]) {
         touches.withLock { touches in
-            for touch in taken { _ = Self.add(touch, to: &touches[touch.session], unlessNew: false) }
+            for touch in taken { _ = touches[touch.session, default: Waiting()].add(touch.count, last: touch.last) }
         }
-    }
-
-    /// Adds validations to those of the session that wait, and returns how many these are then; nil, and adds nothing,
-    /// where none wait and the session must not be a new one.
-    private static func add(_ touch: SessionTouch, to sum: inout SessionTouch?, unlessNew isFull: Bool) -> Int? {
-        if sum == nil, isFull { return nil }
-        let count = touch.count + (sum?.count ?? 0)
-        sum = SessionTouch(session: touch.session, count: count, last: max(touch.last, sum?.last ?? touch.last))
-        return count
     }
 }

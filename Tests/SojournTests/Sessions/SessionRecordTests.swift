@@ -28,7 +28,7 @@ struct SessionRecordTests {
     func renews(after seconds: Int, cap: Int?, expiry: Int) {
         var record = Self.record(
             SessionPolicy(life: .seconds(240), renewal: .onAccess, absoluteLife: cap.map { .seconds($0) }))
-        record.touch(at: Self.start + .seconds(seconds))
+        record.session.touch(at: Self.start + .seconds(seconds))
         #expect(record.session.expiresAt == Self.start + .seconds(expiry))
         #expect(record.session.requestCount == 1)
     }
@@ -39,7 +39,7 @@ struct SessionRecordTests {
     func extends(by life: Int?, cap: Int?, expiry: Int) {
         var record = Self.record(
             SessionPolicy(life: .seconds(240), renewal: .fixed, absoluteLife: cap.map { .seconds($0) }))
-        record.extend(by: life.map { .seconds($0) }, at: Self.start + .seconds(100))
+        record.session.extend(by: life.map { .seconds($0) }, at: Self.start + .seconds(100))
         #expect(record.session.expiresAt == Self.start + .seconds(expiry))
     }
 
@@ -93,7 +93,7 @@ struct SessionRecordTests {
     @Test("a write renews unless the life is fixed", arguments: Renewal.allCases)
     func writes(_ renewal: Renewal) {
         var record = Self.record(SessionPolicy(life: .hours(1), renewal: renewal))
-        record.noteWrite(at: Self.start + .hours(1) / 2)
+        record.session.noteWrite(at: Self.start + .hours(1) / 2)
         let expected = renewal == .fixed ? Duration.hours(1) : .hours(1) + .hours(1) / 2
         #expect(record.session.expiresAt == Self.start + expected && record.session.requestCount == 0)
     }
