@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import KafkaDriver
+@testable import KafkaDriver
 import KafkaTestSupport
 import Testing
 
@@ -252,6 +252,19 @@ import Testing
                 try await producer.flush()
             }
             #expect(kept == nil)
+        }
+    }
+
+    @Test("what was delivered is freed soon, though nobody hands in more") func freed() async throws {
+        try await MockCluster.run { cluster in
+            let producer = KafkaProducer(cluster.configuration, logger: quietLogger)
+            for _ in 0..<5 { _ = try await producer.send(KafkaRecord(topic: "orders", value: [1])) }
+            // The last report is left to be freed a moment after its sender was told.
+            try await Task.sleep(for: .milliseconds(500))
+            let deadline = ContinuousClock.now + .seconds(30)
+            while producer.desk.spentCount > 0, .now < deadline { try await Task.sleep(for: .milliseconds(50)) }
+            #expect(producer.desk.spentCount == 0)
+            await producer.shutdown()
         }
     }
 

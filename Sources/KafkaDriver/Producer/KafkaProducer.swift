@@ -39,7 +39,7 @@ public final class KafkaProducer: Sendable {
         }
     }
 
-    private let desk: ProducerDesk
+    let desk: ProducerDesk
     private let engine: Engine<ProducerPart>
 
     /// A producer that starts when it is first used. A configuration that cannot work fails the first use.

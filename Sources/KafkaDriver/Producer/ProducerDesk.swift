@@ -35,8 +35,6 @@ final class ProducerDesk: Sendable {
     /// Events that were read and are to be freed with their records, as addresses; nil where there is no client. Under a lock
     /// of its own: who reads reports must not wait for those who hand records in.
     private let spent = Mutex<[UInt]?>(nil)
-    /// Most of them.
-    private static let spentMax = 8
 
     /// Opens for `client`.
     func open(_ client: OpaquePointer) {
@@ -48,38 +46,35 @@ final class ProducerDesk: Sendable {
     func close() {
         let closed = client.withLock { client in client.take() }
         for topic in (closed?.topics ?? [:]).values { rd_kafka_topic_destroy(OpaquePointer(bitPattern: topic)) }
-        Self.free(spent.withLock { spent in spent.take() } ?? [])
+        freeSpent()
+        spent.withLock { $0 = nil }
         room.advance()
     }
 
     /// Takes an event that was read, to be freed.
     ///
     /// Whoever hands in the next records frees it, since they were most likely made on the same thread: two threads that make
-    /// and free would wait for each other at the allocator's lock. Where nobody comes, the oldest are freed here.
+    /// and free would wait for each other at the allocator's lock.
     func leave(_ event: OpaquePointer) {
-        let event = UInt(bitPattern: event)
-        let due: UInt? = spent.withLock { spent in
-            guard var events = spent.take() else { return event }
-            events.append(event)
-            let due = events.count > Self.spentMax ? events.removeFirst() : nil
-            spent = events
-            return due
+        let isTaken = spent.withLock { spent in
+            spent?.append(UInt(bitPattern: event))
+            return spent != nil
         }
-        Self.free(due.map { [$0] } ?? [])
+        if !isTaken { rd_kafka_event_destroy(event) }
     }
 
-    /// Takes the events that are to be freed.
-    private func takeSpent() -> [UInt] {
-        spent.withLock { spent in
+    /// Frees the events that wait for it.
+    func freeSpent() {
+        let events = spent.withLock { spent -> [UInt] in
             guard let events = spent else { return [] }
             spent = []
             return events
         }
-    }
-
-    private static func free(_ events: [UInt]) {
         for event in events { rd_kafka_event_destroy(OpaquePointer(bitPattern: event)) }
     }
+
+    /// How many events wait for it.
+    var spentCount: Int { spent.withLock { $0?.count ?? 0 } }
 
     /// Hands records in, in their order and up to one that is not taken: how many were, and what became of the last attempt.
     func produce(_ records: ArraySlice<KafkaRecord>, _ ledger: KafkaLedger) -> (taken: Int, Attempt) {
@@ -92,7 +87,7 @@ final class ProducerDesk: Sendable {
                 return .notStarted
             }
             // Under this lock, as the client must be there.
-            Self.free(takeSpent())
+            freeSpent()
             do throws(KafkaError) {
                 let opaque = Unmanaged.passUnretained(ledger).toOpaque()
                 // Lent one by one: to copy a record costs as much as to hand it in.

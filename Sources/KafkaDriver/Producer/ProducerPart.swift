@@ -10,6 +10,8 @@ final class ProducerPart: ClientPart {
     private let client: OpaquePointer
     private let desk: ProducerDesk
     private let reporter: Reporter
+    /// Whether reports were read since the last turn.
+    private var hasNews = false
 
     /// Opens the desk.
     init(_ client: OpaquePointer, _ desk: ProducerDesk, _ reporter: Reporter) {
@@ -44,6 +46,7 @@ final class ProducerPart: ClientPart {
             Counter(label: "kafka.messages.undelivered", dimensions: reporter.dimensions).increment(by: failed)
         }
         desk.leave(event)
+        hasNews = true
     }
 
     /// Why the record was given up, or nil.
@@ -60,8 +63,11 @@ final class ProducerPart: ClientPart {
     /// What fails for good fails every record, and callers hear of it by those.
     func failed(_ error: KafkaError) {}
 
-    /// Events are freed by now, and there is room for as many records as they told of.
+    /// Whoever waits for room frees what was read, and has room for as many records. Where nobody comes, and no more is told
+    /// either, it is freed here: within two seconds, as a thread that nobody wakes comes by each second.
     func turn() {
+        if !hasNews { desk.freeSpent() }
+        hasNews = false
         desk.room.advance()
     }
 
