@@ -75,7 +75,7 @@ private struct Latencies: Sendable {
 
     mutating func add(_ latency: Duration) {
         let (seconds, attoseconds) = latency.components
-        let nanoseconds = UInt64(seconds * 1_000_000_000 + attoseconds / 1_000_000_000) | 16
+        let nanoseconds = UInt64(max(16, seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
         let octave = 63 - nanoseconds.leadingZeroBitCount
         counts[octave * 16 + Int(nanoseconds >> UInt64(octave - 4) & 15)] += 1
         count += 1
@@ -86,7 +86,7 @@ private struct Latencies: Sendable {
         count += other.count
     }
 
-    /// In ms, up to a sixteenth too much.
+    /// In ms, up to a sixteenth too much; 16 ns at the least.
     func percentile(_ percent: Int) -> Double {
         var left = count * percent / 100
         let place = counts.firstIndex { number in

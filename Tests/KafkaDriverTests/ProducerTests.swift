@@ -236,6 +236,22 @@ import Testing
         }
     }
 
+    @Test("a record that the queue has no room for even when it is empty is refused at once") func largerThanQueue()
+        async throws
+    {
+        try await MockCluster.run(brokers: 1) { cluster async throws in
+            try await cluster.withProducer {
+                $0.queueBytesMax = 1000
+            } _: { producer async throws in
+                let large = KafkaRecord(topic: "orders", key: [1], value: [UInt8](repeating: 0, count: 1025))
+                let error = await expectFailure(.invalidArgument) { try await producer.send(large) }
+                #expect(error?.message.contains("queueBytesMax") == true)
+                _ = try await producer.send(
+                    KafkaRecord(topic: "orders", key: [1], value: [UInt8](repeating: 0, count: 1024)))
+            }
+        }
+    }
+
     @Test("a ledger is kept as long as its records are under way, and not longer") func released() async throws {
         try await MockCluster.run(brokers: 1) { cluster async throws in
             weak var kept: KafkaLedger?

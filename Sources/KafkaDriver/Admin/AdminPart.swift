@@ -16,7 +16,7 @@ final class AdminPart: ClientPart {
         queue = rd_kafka_queue_get_main(client)
     }
 
-    func handle(_ event: OpaquePointer, _ type: rd_kafka_event_type_t) {}
+    func handle(_ event: OpaquePointer, _ type: rd_kafka_event_type_t) { rd_kafka_event_destroy(event) }
     func failed(_ error: KafkaError) {}
     func turn() {}
     func beginClosing() {}

@@ -28,6 +28,8 @@ public final class KafkaProducer: Sendable {
         /// The defaults.
         public init() {}
 
+        fileprivate var queueKilobytesMax: Int { (queueBytesMax - 1) / 1024 + 1 }
+
         /// Why they cannot work, or nil.
         fileprivate var mistake: KafkaError? {
             guard deliveryTimeout > .zero, linger >= .zero, queueMessagesMax >= 1, queueBytesMax >= 1 else {
@@ -49,9 +51,9 @@ public final class KafkaProducer: Sendable {
             ("message.timeout.ms", "\(settings.deliveryTimeout.milliseconds)"),
             ("linger.ms", "\(settings.linger.milliseconds)"),
             ("queue.buffering.max.messages", "\(settings.queueMessagesMax)"),
-            ("queue.buffering.max.kbytes", "\((settings.queueBytesMax - 1) / 1024 + 1)"),
+            ("queue.buffering.max.kbytes", "\(settings.queueKilobytesMax)"),
         ]
-        let desk = ProducerDesk()
+        let desk = ProducerDesk(bytesMax: settings.queueKilobytesMax * 1024)
         self.desk = desk
         engine = Engine(
             "kafka-producer",

@@ -6,7 +6,7 @@ internal import Foundation
 internal import Synchronization
 
 /// Where callers hand in records. They go to librdkafka on the callers' own threads, as that takes less than a microsecond
-/// and never blocks.
+/// a record and never waits for a broker.
 final class ProducerDesk: Sendable {
     /// What became of an attempt.
     enum Attempt {
@@ -31,10 +31,17 @@ final class ProducerDesk: Sendable {
     let room = Signal()
     /// Records that are neither delivered nor given up.
     let underWay = Tally()
+    /// Most bytes of a value: a larger one would wait for room for ever.
+    private let bytesMax: Int
     private let client = Mutex<Client?>(nil)
     /// Events that were read and are to be freed with their records, as addresses; nil where there is no client. Under a lock
     /// of its own: who reads reports must not wait for those who hand records in.
     private let spent = Mutex<[UInt]?>(nil)
+
+    /// A desk before a queue of so many bytes.
+    init(bytesMax: Int) {
+        self.bytesMax = bytesMax
+    }
 
     /// Opens for `client`.
     func open(_ client: OpaquePointer) {
@@ -63,14 +70,16 @@ final class ProducerDesk: Sendable {
         if !isTaken { rd_kafka_event_destroy(event) }
     }
 
-    /// Frees the events that wait for it.
-    func freeSpent() {
-        let events = spent.withLock { spent -> [UInt] in
+    /// Frees events that wait for it, at most so many; whether there were any.
+    @discardableResult
+    func freeSpent(max: Int = .max) -> Bool {
+        let events = spent.withLock { spent -> ArraySlice<UInt> in
             guard let events = spent else { return [] }
-            spent = []
-            return events
+            spent?.removeFirst(min(max, events.count))
+            return events.prefix(max)
         }
         for event in events { rd_kafka_event_destroy(OpaquePointer(bitPattern: event)) }
+        return !events.isEmpty
     }
 
     /// How many events wait for it.
@@ -86,8 +95,8 @@ final class ProducerDesk: Sendable {
             guard let address = client?.address, let pointer = OpaquePointer(bitPattern: address) else {
                 return .notStarted
             }
-            // Under this lock, as the client must be there.
-            freeSpent()
+            // Under this lock, as the client must be there. One, so that nobody pays for many: there are fewer events than calls.
+            freeSpent(max: 1)
             do throws(KafkaError) {
                 let opaque = Unmanaged.passUnretained(ledger).toOpaque()
                 // Lent one by one: to copy a record costs as much as to hand it in.
@@ -98,7 +107,11 @@ final class ProducerDesk: Sendable {
                             name = records[index].topic
                             topic = try Self.topic(name, pointer, &client)
                         }
-                        let attempt = try Self.produce(records[index], pointer, topic, opaque)
+                        try check(records[index])
+                        var attempt = try Self.produce(records[index], pointer, topic, opaque)
+                        if case .full = attempt, freeSpent() {
+                            attempt = try Self.produce(records[index], pointer, topic, opaque)
+                        }
                         guard case .taken = attempt else { return attempt }
                         taken += 1
                     }
@@ -113,6 +126,15 @@ final class ProducerDesk: Sendable {
             underWay.add(taken - records.count)
         }
         return (taken, attempt)
+    }
+
+    private func check(_ record: borrowing KafkaRecord) throws(KafkaError) {
+        if let partition = record.partition, Int32(exactly: partition) == nil || partition < 0 {
+            throw KafkaError(.invalidArgument, "There is no partition \(partition).")
+        }
+        guard record.value?.count ?? 0 <= bytesMax else {
+            throw KafkaError(.invalidArgument, "The value is larger than queueBytesMax, \(bytesMax) bytes.")
+        }
     }
 
     private static func topic(
@@ -133,9 +155,6 @@ final class ProducerDesk: Sendable {
         _ record: borrowing KafkaRecord, _ client: OpaquePointer, _ topic: OpaquePointer?,
         _ opaque: UnsafeMutableRawPointer
     ) throws(KafkaError) -> Attempt {
-        if let partition = record.partition, Int32(exactly: partition) == nil || partition < 0 {
-            throw KafkaError(.invalidArgument, "There is no partition \(partition).")
-        }
         let headers = try headers(record.headers)
         let failure = record.key.withBytes { key in
             record.value.withBytes { value in
