@@ -70,16 +70,14 @@ final class ProducerDesk: Sendable {
         if !isTaken { rd_kafka_event_destroy(event) }
     }
 
-    /// Frees events that wait for it, at most so many; whether there were any.
-    @discardableResult
-    func freeSpent(max: Int = .max) -> Bool {
-        let events = spent.withLock { spent -> ArraySlice<UInt> in
+    /// Frees the events that wait for it.
+    func freeSpent() {
+        let events = spent.withLock { spent -> [UInt] in
             guard let events = spent else { return [] }
-            spent?.removeFirst(min(max, events.count))
-            return events.prefix(max)
+            spent = []
+            return events
         }
         for event in events { rd_kafka_event_destroy(OpaquePointer(bitPattern: event)) }
-        return !events.isEmpty
     }
 
     /// How many events wait for it.
@@ -95,8 +93,8 @@ final class ProducerDesk: Sendable {
             guard let address = client?.address, let pointer = OpaquePointer(bitPattern: address) else {
                 return .notStarted
             }
-            // Under this lock, as the client must be there. One, so that nobody pays for many: there are fewer events than calls.
-            freeSpent(max: 1)
+            // Under this lock, as the client must be there.
+            freeSpent()
             do throws(KafkaError) {
                 let opaque = Unmanaged.passUnretained(ledger).toOpaque()
                 // Lent one by one: to copy a record costs as much as to hand it in.
@@ -108,10 +106,7 @@ final class ProducerDesk: Sendable {
                             topic = try Self.topic(name, pointer, &client)
                         }
                         try check(records[index])
-                        var attempt = try Self.produce(records[index], pointer, topic, opaque)
-                        if case .full = attempt, freeSpent() {
-                            attempt = try Self.produce(records[index], pointer, topic, opaque)
-                        }
+                        let attempt = try Self.produce(records[index], pointer, topic, opaque)
                         guard case .taken = attempt else { return attempt }
                         taken += 1
                     }
