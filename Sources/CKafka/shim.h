@@ -4,6 +4,10 @@
 #include <librdkafka/rdkafka.h>
 #include <poll.h>
 
+/* To end a client's threads and to leave its memory: RD_KAFKA_DESTROY_F_IMMEDIATE, which has this value in all versions and
+   stands in a header that is not installed. */
+#define SOJOURN_KAFKA_DESTROY_IMMEDIATE 0x4
+
 /* The call that takes headers is variadic, which Swift does not import. Key and value are copied. The headers belong to
    librdkafka afterwards, unless there is an error. A timestamp of 0 is the time of the call. */
 static inline rd_kafka_resp_err_t sojourn_kafka_produce(

@@ -104,6 +104,6 @@ private struct Choice {
         order.write(to: &content)
         record.value = content
         record.key = user.key
-        record.timestamp = Date(timeIntervalSince1970: Double(now.microseconds) / 1_000_000)
+        record.timestamp = Date(now)
     }
 }

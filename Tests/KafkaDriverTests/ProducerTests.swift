@@ -252,6 +252,18 @@ import Testing
         }
     }
 
+    @Test("a queue that librdkafka does not know to make fails the first use") func tooLargeQueue() async throws {
+        try await MockCluster.run(brokers: 1) { cluster async throws in
+            try await cluster.withProducer {
+                $0.queueBytesMax = .max
+            } _: { producer async throws in
+                _ = await expectFailure(.configuration) {
+                    try await producer.send(KafkaRecord(topic: "orders", value: [1]))
+                }
+            }
+        }
+    }
+
     @Test("a ledger is kept as long as its records are under way, and not longer") func released() async throws {
         try await MockCluster.run(brokers: 1) { cluster async throws in
             weak var kept: KafkaLedger?

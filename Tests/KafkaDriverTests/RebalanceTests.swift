@@ -199,6 +199,21 @@ private final class Note<Value: Sendable>: Sendable {
         }
     }
 
+    @Test("a member that leaves before it was told its share takes nobody along") func early() async throws {
+        try await MockCluster.run { cluster async throws in
+            // REBALANCE_IN_PROGRESS, for as long as it takes.
+            try await cluster.fail(.syncGroup, with: 27, times: 100)
+            let book = LogBook()
+            var configuration = cluster.configuration
+            configuration.properties["debug"] = "cgrp"
+            let consumer = KafkaConsumer(configuration, MockCluster.member(), logger: book.logger)
+            let asking = Task { try await consumer.next() }
+            try await wait { book.lines.contains { $0.message.contains("synchronization failed") } }
+            await consumer.shutdown()
+            #expect(try await asking.value == nil)
+        }
+    }
+
     @Test("a commit while the group is divided anew is answered, and is no failure") func commit() async throws {
         try await MockCluster.run { cluster async throws in
             try await cluster.withConsumer {

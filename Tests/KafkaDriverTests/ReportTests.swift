@@ -9,35 +9,6 @@ import Testing
 
 @testable import KafkaDriver
 
-/// Keeps what is logged.
-private final class LogBook: Sendable {
-    private let state = Mutex<[(level: Logger.Level, facility: String?, message: String)]>([])
-
-    var lines: [(level: Logger.Level, facility: String?, message: String)] { state.withLock { $0 } }
-
-    var logger: Logger {
-        var logger = Logger(label: "test") { _ in Handler(book: self) }
-        logger.logLevel = .trace
-        return logger
-    }
-
-    private struct Handler: LogHandler {
-        let book: LogBook
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let facility = event.metadata?["facility"].map { "\($0)" }
-            book.state.withLock { $0.append((event.level, facility, "\(event.message)")) }
-        }
-    }
-}
-
 /// What librdkafka says of itself.
 @Suite("Kafka: log and statistics", .timeLimit(.minutes(5))) struct KafkaReportTests {
     @Test("librdkafka's log arrives in ours, with its level") func log() async throws {

@@ -69,9 +69,9 @@ package final class MockCluster: Sendable {
         try await tell("rtt", "\(broker)", "\(milliseconds)")
     }
 
-    /// Answers the next requests of a kind with errors.
-    package func fail(_ request: Request, with codes: Int...) async throws {
-        try await tell(["errors", "\(request.rawValue)"] + codes.map { "\($0)" })
+    /// Answers the next requests of a kind with an error.
+    package func fail(_ request: Request, with code: Int, times: Int = 1) async throws {
+        try await tell(["errors", "\(request.rawValue)"] + Array(repeating: "\(code)", count: times))
     }
 
     /// Kinds of requests, by Kafka's numbers.
@@ -81,6 +81,7 @@ package final class MockCluster: Sendable {
         case offsetCommit = 8
         case joinGroup = 11
         case heartbeat = 12
+        case syncGroup = 14
         case initProducerID = 22
     }
 

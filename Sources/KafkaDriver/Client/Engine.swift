@@ -25,6 +25,8 @@ protocol ClientPart: AnyObject, SendableMetatype {
     ///
     /// - Parameter isLate: Whether the time for an orderly end is over.
     func end(isLate: Bool)
+    /// Whether librdkafka can free all of the client. Asked after the end.
+    var canBeFreed: Bool { get }
 }
 
 /// A client of librdkafka's and the one thread that serves it.
@@ -160,7 +162,8 @@ extension Engine {
         _ = handleEvents(of: part, max: .max)
         part.end(isLate: isLate)
         // A consumer has left its group by now, or is not going to.
-        rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+        rd_kafka_destroy_flags(
+            client, part.canBeFreed ? RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE : SOJOURN_KAFKA_DESTROY_IMMEDIATE)
         stop(.shutDown())
     }
 
@@ -228,6 +231,10 @@ extension Engine {
     }
 }
 
+extension ClientPart {
+    var canBeFreed: Bool { true }
+}
+
 extension OpaquePointer {
     /// Has this queue of librdkafka's ring `bell` whenever it is no longer empty.
     func ring(_ bell: Bell) {
@@ -235,5 +242,10 @@ extension OpaquePointer {
         rd_kafka_queue_io_event_enable(self, bell.descriptor, &one, 8)
         // For what was there before.
         bell.ring()
+    }
+
+    /// Has this queue of librdkafka's ring no more, also where it outlives the bell.
+    func silence() {
+        rd_kafka_queue_io_event_enable(self, -1, nil, 0)
     }
 }

@@ -30,6 +30,7 @@ final class BatchReader {
     /// Frees all. Not in `deinit`, as it has to happen before the client's end.
     func end() {
         read.deallocate()
+        queue.silence()
         rd_kafka_queue_destroy(queue)
     }
 

@@ -29,6 +29,8 @@ final class ConsumerPart: ClientPart {
     private var commits: [Int: CheckedContinuation<Result<Bool, KafkaError>, Never>] = [:]
     private var nextCommit = 1
     private var isClosing = false
+    private let mayBeCooperative: Bool
+    private var wasToldShare = false
 
     /// Joins the group.
     init(
@@ -50,6 +52,7 @@ final class ConsumerPart: ClientPart {
             rd_kafka_queue_destroy(queue)
             throw KafkaError(.kafka, refusal)
         }
+        mayBeCooperative = settings.strategy == .cooperative
         reader = BatchReader(client, messagesMax: settings.messagesMax, bell)
     }
 
@@ -92,8 +95,14 @@ final class ConsumerPart: ClientPart {
         if isLate { reporter.logger.warning("Kafka was not told in time that a consumer has left its group") }
         for continuation in commits.values { continuation.resume(returning: .failure(.shutDown())) }
         reader.end()
+        queue.silence()
         rd_kafka_queue_destroy(queue)
     }
+
+    /// Before 2.3, librdkafka aborts the process when it frees a cooperative member that was never told its share
+    /// (confluentinc/librdkafka#4312). Such a client ends its threads and sockets; its memory, some
+    /// 65 KiB, is lost.
+    var canBeFreed: Bool { wasToldShare || !mayBeCooperative || rd_kafka_version() >= 0x0203_0000 }
 
     private func note(_ error: KafkaError) {
         if let lasting = reporter.note(error) { failed(lasting) }
@@ -176,6 +185,7 @@ extension ConsumerPart {
         reporter.logger.debug(
             "the group is divided anew", metadata: ["kind": "\(code.rawValue)", "partitions": "\(partitions)"])
         if code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            wasToldShare = true
             if isClosing { note(rd_kafka_assign(client, nil)) } else { assignment.gained(partitions) }
             return
         }

@@ -53,7 +53,7 @@ public final class KafkaProducer: Sendable {
             ("queue.buffering.max.messages", "\(settings.queueMessagesMax)"),
             ("queue.buffering.max.kbytes", "\(settings.queueKilobytesMax)"),
         ]
-        let desk = ProducerDesk(bytesMax: settings.queueKilobytesMax * 1024)
+        let desk = ProducerDesk(kilobytesMax: settings.queueKilobytesMax)
         self.desk = desk
         engine = Engine(
             "kafka-producer",

@@ -31,30 +31,27 @@ final class ProducerDesk: Sendable {
     let room = Signal()
     /// Records that are neither delivered nor given up.
     let underWay = Tally()
-    /// Most bytes of a value: a larger one would wait for room for ever.
-    private let bytesMax: Int
+    /// The size of the queue: a larger value would wait for room for ever.
+    private let kilobytesMax: Int
     private let client = Mutex<Client?>(nil)
-    /// Events that were read and are to be freed with their records, as addresses; nil where there is no client. Under a lock
-    /// of its own: who reads reports must not wait for those who hand records in.
-    private let spent = Mutex<[UInt]?>(nil)
+    /// Events that were read and are to be freed with their records, as addresses; all are, before the client is gone. Under a
+    /// lock of its own: who reads reports must not wait for those who hand records in.
+    private let spent = Mutex<[UInt]>([])
 
-    /// A desk before a queue of so many bytes.
-    init(bytesMax: Int) {
-        self.bytesMax = bytesMax
+    /// A desk before a queue of so many kilobytes (1024).
+    init(kilobytesMax: Int) {
+        self.kilobytesMax = kilobytesMax
     }
 
     /// Opens for `client`.
     func open(_ client: OpaquePointer) {
-        spent.withLock { $0 = [] }
         self.client.withLock { $0 = Client(address: UInt(bitPattern: client)) }
     }
 
-    /// Closes: librdkafka gets nothing more, and what is its own is given back.
+    /// Closes: librdkafka gets nothing more, and its topics are given back.
     func close() {
         let closed = client.withLock { client in client.take() }
         for topic in (closed?.topics ?? [:]).values { rd_kafka_topic_destroy(OpaquePointer(bitPattern: topic)) }
-        freeSpent()
-        spent.withLock { $0 = nil }
         room.advance()
     }
 
@@ -63,25 +60,21 @@ final class ProducerDesk: Sendable {
     /// Whoever hands in the next records frees it, since they were most likely made on the same thread: two threads that make
     /// and free would wait for each other at the allocator's lock.
     func leave(_ event: OpaquePointer) {
-        let isTaken = spent.withLock { spent in
-            spent?.append(UInt(bitPattern: event))
-            return spent != nil
-        }
-        if !isTaken { rd_kafka_event_destroy(event) }
+        let address = UInt(bitPattern: event)
+        spent.withLock { $0.append(address) }
     }
 
-    /// Frees the events that wait for it.
+    /// Frees the events that wait for it. While there is a client.
     func freeSpent() {
-        let events = spent.withLock { spent -> [UInt] in
-            guard let events = spent else { return [] }
-            spent = []
-            return events
+        let events = spent.withLock { spent in
+            defer { spent = [] }
+            return spent
         }
         for event in events { rd_kafka_event_destroy(OpaquePointer(bitPattern: event)) }
     }
 
     /// How many events wait for it.
-    var spentCount: Int { spent.withLock { $0?.count ?? 0 } }
+    var spentCount: Int { spent.withLock { $0.count } }
 
     /// Hands records in, in their order and up to one that is not taken: how many were, and what became of the last attempt.
     func produce(_ records: ArraySlice<KafkaRecord>, _ ledger: KafkaLedger) -> (taken: Int, Attempt) {
@@ -127,8 +120,8 @@ final class ProducerDesk: Sendable {
         if let partition = record.partition, Int32(exactly: partition) == nil || partition < 0 {
             throw KafkaError(.invalidArgument, "There is no partition \(partition).")
         }
-        guard record.value?.count ?? 0 <= bytesMax else {
-            throw KafkaError(.invalidArgument, "The value is larger than queueBytesMax, \(bytesMax) bytes.")
+        guard ((record.value?.count ?? 0) + 1023) / 1024 <= kilobytesMax else {
+            throw KafkaError(.invalidArgument, "The value is larger than queueBytesMax, \(kilobytesMax) KiB.")
         }
     }
 

@@ -83,6 +83,7 @@ final class ProducerPart: ClientPart {
         while desk.underWay.value > 0, let event = rd_kafka_queue_poll(queue, Self.purgeTimeout) {
             handle(event, rd_kafka_event_type(event))
         }
+        desk.freeSpent()
         rd_kafka_queue_destroy(queue)
         desk.room.advance()
     }

@@ -36,3 +36,10 @@ public enum StreamPlace: Sendable, Hashable {
     /// At the first message that is not older.
     case time(Date)
 }
+
+extension Date {
+    /// The moment as Foundation has it.
+    package init(_ moment: Timestamp) {
+        self.init(timeIntervalSince1970: Double(moment.microseconds) / 1_000_000)
+    }
+}

@@ -74,7 +74,7 @@ extension SessionRecord {
 }
 
 extension NearCache.Copy {
-    /// The same for a near copy, which stays where it is: to copy a record takes as long as all else of an answer.
+    /// The same for a near copy. Asked of the object, which lends its record; to copy that would cost a tenth of an answer.
     fileprivate func touched(for access: SessionAccess, at now: Timestamp) -> Session? {
         record.touched(for: access, at: now)
     }

@@ -89,7 +89,7 @@ struct ConsumeCommand: OperatorCommand {
             guard let time = Timestamp(text) else {
                 throw ValidationError("--rewind is beginning, end, an offset, or a time as in 2026-11-21T12:00:00Z.")
             }
-            return .time(Date(timeIntervalSince1970: Double(time.microseconds) / 1_000_000))
+            return .time(Date(time))
         }
     }
 
