@@ -90,18 +90,19 @@ final class ProducerDesk: Sendable {
             freeSpent()
             do throws(KafkaError) {
                 let opaque = Unmanaged.passUnretained(ledger).toOpaque()
-                // Lent one by one: to copy a record costs as much as to hand it in.
                 return try records.withUnsafeBufferPointer { records throws(KafkaError) in
+                    guard var record = records.baseAddress else { return .taken }
                     var (name, topic) = ("", OpaquePointer?.none)
-                    for index in records.indices {
-                        if topic == nil || name != records[index].topic {
-                            name = records[index].topic
+                    while taken < records.count {
+                        if topic == nil || name != record.pointee.topic {
+                            name = record.pointee.topic
                             topic = try Self.topic(name, pointer, &client)
                         }
-                        try check(records[index])
-                        let attempt = try Self.produce(records[index], pointer, topic, opaque)
+                        try check(record)
+                        let attempt = try Self.produce(record, pointer, topic, opaque)
                         guard case .taken = attempt else { return attempt }
                         taken += 1
+                        record += 1
                     }
                     return .taken
                 }
@@ -116,11 +117,13 @@ final class ProducerDesk: Sendable {
         return (taken, attempt)
     }
 
-    private func check(_ record: borrowing KafkaRecord) throws(KafkaError) {
-        if let partition = record.partition, Int32(exactly: partition) == nil || partition < 0 {
+    // Records are passed by their addresses: to copy one costs half as much as to hand it in.
+
+    private func check(_ record: UnsafePointer<KafkaRecord>) throws(KafkaError) {
+        if let partition = record.pointee.partition, Int32(exactly: partition) == nil || partition < 0 {
             throw KafkaError(.invalidArgument, "There is no partition \(partition).")
         }
-        guard ((record.value?.count ?? 0) + 1023) / 1024 <= kilobytesMax else {
+        guard ((record.pointee.value?.count ?? 0) + 1023) / 1024 <= kilobytesMax else {
             throw KafkaError(.invalidArgument, "The value is larger than queueBytesMax, \(kilobytesMax) KiB.")
         }
     }
@@ -140,15 +143,15 @@ final class ProducerDesk: Sendable {
     }
 
     private static func produce(
-        _ record: borrowing KafkaRecord, _ client: OpaquePointer, _ topic: OpaquePointer?,
+        _ record: UnsafePointer<KafkaRecord>, _ client: OpaquePointer, _ topic: OpaquePointer?,
         _ opaque: UnsafeMutableRawPointer
     ) throws(KafkaError) -> Attempt {
-        let headers = try headers(record.headers)
-        let failure = record.key.withBytes { key in
-            record.value.withBytes { value in
+        let headers = try headers(record.pointee.headers)
+        let failure = record.pointee.key.withBytes { key in
+            record.pointee.value.withBytes { value in
                 sojourn_kafka_produce(
-                    client, topic, record.partition.map { Int32($0) } ?? -1, key.baseAddress, key.count,
-                    value.baseAddress, value.count, milliseconds(record.timestamp), headers, opaque)
+                    client, topic, record.pointee.partition.map { Int32($0) } ?? -1, key.baseAddress, key.count,
+                    value.baseAddress, value.count, milliseconds(record.pointee.timestamp), headers, opaque)
             }
         }
         if failure == RD_KAFKA_RESP_ERR_NO_ERROR { return .taken }
