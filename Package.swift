@@ -149,7 +149,10 @@ let package = Package(
             path: "Benchmarks/PostgresBench", swiftSettings: strict),
         .executableTarget(
             name: "RedisBench",
-            dependencies: ["BenchLoad", "RedisDriver", "Sojourn", "SojournRedis", "SojournSQLite", .logging],
+            dependencies: [
+                "BenchLoad", "PostgresDriver", "RedisDriver", "Sojourn", "SojournPostgres", "SojournRedis",
+                "SojournSQLite", .logging,
+            ],
             path: "Benchmarks/RedisBench", swiftSettings: strict),
         .testTarget(
             name: "SojournTests", dependencies: ["Sojourn", "SojournTesting", .logging], swiftSettings: strict),

@@ -39,15 +39,26 @@ package enum Visitor {
     package static let metadata = JSONDocument(["locale": .string("ko-KR"), "theme": .string("dark")])
 }
 
-/// Lets `callers`, numbered from 0, make calls one after the other for `duration`, and prints calls a second, the 99th percentile of their
-/// time in ms, and the process's peak memory in MB.
+/// Lets `callers` make calls for `duration`, as below, and prints calls a second, the 99th percentile of their time in ms, and the process's
+/// peak memory in MB.
 package func measure(
     for duration: Duration, callers: Int,
     _ call: @escaping @Sendable (_ caller: Int, inout SplitMix) async throws -> Void
 ) async throws {
+    let begin = ContinuousClock.now
+    let latencies = try await latencies(for: duration, callers: callers, call)
+    let rate = Double(latencies.count) / (begin.duration(to: .now) / .seconds(1))
+    print(Int(rate), (latencies.percentile(99) * 100).rounded() / 100, megabytes("VmHWM"))
+}
+
+/// Lets `callers`, numbered from 0, make calls one after the other for `duration`: how long they took.
+package func latencies(
+    for duration: Duration, callers: Int,
+    _ call: @escaping @Sendable (_ caller: Int, inout SplitMix) async throws -> Void
+) async throws -> Latencies {
     let clock = ContinuousClock()
     let begin = clock.now
-    let latencies = try await withThrowingTaskGroup { group in
+    return try await withThrowingTaskGroup { group in
         for caller in 0..<callers {
             group.addTask {
                 var random = SplitMix(caller + 99 + Int(ProcessInfo.processInfo.processIdentifier) << 16)
@@ -64,16 +75,15 @@ package func measure(
         }
         return try await group.reduce(into: Latencies()) { $0.add($1) }
     }
-    let rate = Double(latencies.count) / ((clock.now - begin) / .seconds(1))
-    print(Int(rate), (latencies.percentile(99) * 100).rounded() / 100, megabytes("VmHWM"))
 }
 
 /// How many calls took how long, by sixteenths of an octave: what takes less than a microsecond must not pay for a list of all.
-private struct Latencies: Sendable {
-    private(set) var count = 0
+package struct Latencies: Sendable {
+    /// How many calls.
+    package private(set) var count = 0
     private var counts = [Int](repeating: 0, count: 64 * 16)
 
-    mutating func add(_ latency: Duration) {
+    fileprivate mutating func add(_ latency: Duration) {
         let (seconds, attoseconds) = latency.components
         let nanoseconds = UInt64(max(16, seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
         let octave = 63 - nanoseconds.leadingZeroBitCount
@@ -81,13 +91,13 @@ private struct Latencies: Sendable {
         count += 1
     }
 
-    mutating func add(_ other: Latencies) {
+    fileprivate mutating func add(_ other: Latencies) {
         for place in counts.indices { counts[place] += other.counts[place] }
         count += other.count
     }
 
     /// In ms, up to a sixteenth too much; 16 ns at the least.
-    func percentile(_ percent: Int) -> Double {
+    package func percentile(_ percent: Int) -> Double {
         var left = count * percent / 100
         let place = counts.firstIndex { number in
             left -= number

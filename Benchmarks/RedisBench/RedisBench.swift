@@ -10,6 +10,8 @@
 //     RedisBench revoke URL SESSIONS           two nodes; p50 and p99 in ms from ending a session through one until the
 //                                              other, which answered by a near copy until then, refuses
 //     RedisBench refill URL SESSIONS           how soon copies before a SQLite file are back, once all are lost
+//     RedisBench aging URL SECONDS             readings of users and products with and without Redis before the PostgreSQL
+//                                              of SOJOURN_TEST_POSTGRES
 //
 // Those that take SECONDS print calls a second, p99 in ms and peak memory in MB. SESSIONS is how many `fill` made, by default
 // 100,000.
@@ -26,7 +28,7 @@ struct RedisBench {
         guard arguments.count >= 4, let number = Int(arguments[3]) else {
             print(
                 """
-                usage: RedisBench fill|revoke|refill URL SESSIONS
+                usage: RedisBench fill|revoke|refill URL SESSIONS | aging URL SECONDS
                        RedisBench validate|create|tiered|near URL SECONDS [CALLERS]
                 """)
             exit(2)
@@ -42,6 +44,9 @@ struct RedisBench {
             let refill = Refill(
                 configuration: try RedisConfiguration(url: arguments[2]), sessions: number, callers: callers)
             guard try await refill.run() else { exit(1) }
+        case "aging":
+            let postgres = ProcessInfo.processInfo.environment["SOJOURN_TEST_POSTGRES"] ?? ""
+            try await Aging(postgres: postgres, redis: arguments[2]).run(seconds: number)
         case "validate":
             let ids = (0..<Int(sessions)).map(id)
             try await measure(for: .seconds(number), callers: callers) { _, random in

@@ -10,7 +10,7 @@ import Synchronization
 import Testing
 
 /// Two workers run cycles while rows are added, changed and deleted and readers look on (C3). `script/soak aging` runs more
-/// of them, and prints the figures of C5: `AGING_CYCLES`, `AGING_USERS`, `AGING_FIGURES=1`.
+/// of them: `AGING_CYCLES`, `AGING_USERS`.
 @Suite(
     "Rows take turns under load", .onPostgres, .enabled(if: agingRedisURL != nil, "needs Redis as well"),
     .timeLimit(.minutes(60)))
@@ -57,7 +57,6 @@ struct RedisAgingLoadTests {
             }
             let changed = log.changes.withLock { $0.count }
             print("aging: \(cycles) cycles, \(changed) rows changed, \(log.reads.load(ordering: .relaxed)) readings")
-            if Self.setting("AGING_FIGURES", 0) == 1 { try await AgingFigures(bench).print() }
         }
     }
 
