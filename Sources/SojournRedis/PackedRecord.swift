@@ -5,18 +5,20 @@ internal import Sojourn
 /// A session's copy as one string: to look it up is one command without a script, and to read it makes nothing but what
 /// the session consists of.
 ///
-/// It begins with its form and its era. Numbers take eight bytes, strings as many as a number before them says; what is
+/// It begins with its form, its era and the time at which it was read. Numbers take eight bytes, strings as many as a number before them says; what is
 /// not there is a number of its own, `missing`.
 struct PackedRecord {
     /// The form. Bytes of another one are no copy.
-    private static let form = 1
+    private static let form = 2
 
-    /// The bytes of a copy of `record`, made in `era`.
-    static func pack(_ record: SessionRecord, era: Int64) -> [UInt8] {
+    /// The bytes of a copy of `image`, made in `era`.
+    static func pack(_ image: SessionImage, era: Int64) -> [UInt8] {
+        let record = image.record
         let session = record.session
         var packer = Packer()
         packer.put(form)
         packer.put(Int(era))
+        packer.put(image.at)
         packer.put(session.userID?.text)
         packer.put(session.type.rawValue)
         packer.put(session.metadata.text)
@@ -45,10 +47,11 @@ struct PackedRecord {
     }
 
     /// The session `id` as `bytes` have it; nil where they are of another era or form.
-    static func unpack(_ bytes: [UInt8], of id: SessionID, era: Int64) -> SessionRecord? {
+    static func unpack(_ bytes: [UInt8], of id: SessionID, era: Int64) -> SessionImage? {
         try? bytes.withUnsafeBytes { bytes throws(Foreign) in
             var unpacker = Unpacker(bytes: bytes)
             guard try unpacker.number() == form, try unpacker.number() == Int(era) else { throw Foreign() }
+            let at: Timestamp = try unpacker.moment()
             let session = Session(
                 id: id, userID: try unpacker.text().map(UserID.init(stored:)), type: try unpacker.word(),
                 metadata: try unpacker.document(), claims: try unpacker.document(), version: try unpacker.number(),
@@ -63,7 +66,7 @@ struct PackedRecord {
             // Counts are counted on.
             let counts = [session.requestCount, session.turnCount, session.version, record.epoch]
             guard unpacker.isAtEnd, counts.allSatisfy({ (0...1 << 53).contains($0) }) else { throw Foreign() }
-            return record
+            return SessionImage(record: record, at: at)
         }
     }
 

@@ -48,8 +48,8 @@ public final class RedisCache: SessionCache {
         try await RedisFailure.mapping {
             let key = key(id)
             let found = try await client.send(RedisCommand("HGET", key: key, [.runID], retry: .ifInterrupted))
-            if case .bytes(let bytes) = found, let record = PackedRecord.unpack(bytes, of: id, era: era) {
-                return .copy(record)
+            if case .bytes(let bytes) = found, let image = PackedRecord.unpack(bytes, of: id, era: era) {
+                return .copy(image)
             }
             let number = lastLeave.wrappingAdd(1, ordering: .relaxed).newValue
             let isLeave = try await client.send(
@@ -69,7 +69,7 @@ public final class RedisCache: SessionCache {
                     let arguments: [RedisArgument] = [
                         RedisArgument(Int(copy.leave.era)), .runID, RedisArgument(String(copy.leave.number)),
                         RedisArgument(milliseconds),
-                        RedisArgument(PackedRecord.pack(copy.record, era: copy.leave.era)),
+                        RedisArgument(PackedRecord.pack(copy.image, era: copy.leave.era)),
                     ]
                     return .script(scripts.bring, keys: [key(copy.leave.session)], arguments)
                 })

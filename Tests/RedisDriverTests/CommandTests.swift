@@ -38,7 +38,7 @@ import Testing
             let first = try await client.send(command).array()
             #expect(try first[1].int() == 40)
             let info = try await client.send(RedisCommand("INFO", ["server"])).string()
-            #expect(info.contains("run_id:\(try first[0].string())"))
+            #expect(info.contains("run_id:\(try first[0].string().prefix(24))"))
             for _ in 0..<3 {
                 _ = try await client.send(RedisCommand("SCRIPT", ["FLUSH"]))
                 try await withThrowingTaskGroup(of: Void.self) { group in

@@ -130,6 +130,17 @@ import Testing
         }
     }
 
+    @Test("a name that has several addresses, of which one may be refused, leads to the server") func name()
+        async throws
+    {
+        // `localhost` is ::1 as well on many machines, and the server listens on 127.0.0.1.
+        try await RedisServer.run { server in
+            try await TestServer.withClient(url: "redis://localhost:\(server.port)") { client async throws in
+                #expect(try await client.send(RedisCommand("PING")) == .text("PONG"))
+            }
+        }
+    }
+
     @Test("several connections to one server, a Unix socket, and a pipeline that stays together") func several()
         async throws
     {

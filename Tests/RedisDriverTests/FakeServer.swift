@@ -65,7 +65,7 @@ final class FakeServer: Sendable {
     private static func healthy(_ words: [String]) -> String {
         switch words[0] {
         case "HELLO": "%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
-        case "INFO": "$20\r\nrun_id:fake\r\nother:1\r\n"
+        case "INFO": "$32\r\nrun_id:fake\r\nmaster_replid2:0000\r\n"
         case "PING": "+PONG\r\n"
         case "ECHO", "GET": "$\(words[1].utf8.count)\r\n\(words[1])\r\n"
         default: "+OK\r\n"

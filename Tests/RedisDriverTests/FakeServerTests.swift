@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import RedisDriver
+import RedisTestSupport
 import Synchronization
 import Testing
 
@@ -176,6 +177,43 @@ import Testing
                     #expect(try await client.send(get).string() == "a")
                 }
                 #expect(primary.commands.contains { $0[0] == "GET" } && !replica.commands.contains { $0[0] == "GET" })
+            }
+        }
+    }
+
+    @Test("no connection stays at a server that another one has left for the next") func together() async throws {
+        let isDeposed = Atomic(false)
+        let server: @Sendable (String, @escaping @Sendable () -> Bool) -> FakeServer.Answer = { name, isReplica in
+            { _, words in
+                switch words[0] {
+                case "HELLO": .write("%1\r\n+role\r\n+\(isReplica() ? "slave" : "master")\r\n")
+                case "INFO": .write("$27\r\nrun_id:\(name)\nmaster_replid2:0\r\n")
+                case "GET": .write("+\(name)\r\n")
+                case "SLOW": .silence
+                default: nil
+                }
+            }
+        }
+        try await FakeServer.run(server("old") { isDeposed.load(ordering: .relaxed) }) { old async throws in
+            try await FakeServer.run(server("new") { false }) { new async throws in
+                try await TestServer.withClient(url: old.url) {
+                    $0.connections = 2
+                    $0.answerTimeout = .milliseconds(300)
+                    $0.outageGrace = .seconds(60)
+                    $0.hosts += (try? RedisConfiguration(url: new.url))?.hosts ?? []
+                } _: { client async throws in
+                    let first = Task { try await client.send(RedisCommand("SLOW")) }
+                    try await wait(until: "one is busy") { old.commands.contains { $0[0] == "SLOW" } }
+                    #expect(try await client.send(get).string() == "old")
+                    isDeposed.store(true, ordering: .relaxed)
+                    _ = await first.result
+                    // An answer that is owed for too long is what the first connection is given up for.
+                    try await wait(until: "one has left") { new.commands.contains { $0[0] == "PING" } }
+                    let second = Task { try await client.send(RedisCommand("SLOW")) }
+                    try await wait(until: "that is busy") { new.commands.contains { $0[0] == "SLOW" } }
+                    #expect(try await client.send(get).string() == "new")
+                    _ = await second.result
+                }
             }
         }
     }

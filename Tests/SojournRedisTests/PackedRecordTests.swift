@@ -28,13 +28,15 @@ struct PackedRecordTests {
 
     @Test("are read as they were written", arguments: [full, bare])
     func bothWays(record: SessionRecord) {
-        let bytes = PackedRecord.pack(record, era: 7)
-        #expect(PackedRecord.unpack(bytes, of: Self.id, era: 7) == record)
+        let image = SessionImage(record: record, at: Timestamp(microseconds: -2))
+        let bytes = PackedRecord.pack(image, era: 7)
+        #expect(PackedRecord.unpack(bytes, of: Self.id, era: 7) == image)
     }
 
     @Test("of another era, cut short, too long or changed are no copy, or another one, and never a trap")
     func foreign() {
-        let bytes = PackedRecord.pack(Self.full, era: 7)
+        let image = SessionImage(record: Self.full, at: Timestamp(seconds: 26))
+        let bytes = PackedRecord.pack(image, era: 7)
         #expect(PackedRecord.unpack(bytes, of: Self.id, era: 8) == nil)
         #expect(PackedRecord.unpack(bytes + [0], of: Self.id, era: 7) == nil)
         for count in bytes.indices { #expect(PackedRecord.unpack(Array(bytes[..<count]), of: Self.id, era: 7) == nil) }
@@ -42,7 +44,7 @@ struct PackedRecordTests {
             for byte in [0x7F, 0x80, 0xFF] as [UInt8] where bytes[place] != byte {
                 var changed = bytes
                 changed[place] = byte
-                #expect(PackedRecord.unpack(changed, of: Self.id, era: 7) != Self.full)
+                #expect(PackedRecord.unpack(changed, of: Self.id, era: 7) != image)
             }
         }
     }

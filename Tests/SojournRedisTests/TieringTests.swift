@@ -113,7 +113,7 @@ struct RedisTieringTests {
         try await withTier { tier, prefix, client in
             let cache = RedisCache(try RedisUnderTest.configuration(), prefix: prefix, answerMax: .seconds(60))
             let access = try await begin(in: tier)
-            let record = try #require(try await tier.truth.images(of: [access.id])[0]).record
+            let image = try #require(try await tier.truth.images(of: [access.id])[0])
             func leave() async throws -> CacheLeave {
                 guard case .missing(let leave?) = try await cache.look(for: access.id, era: 7) else {
                     throw SojournError(.storeUnavailable, "no leave")
@@ -121,7 +121,7 @@ struct RedisTieringTests {
                 return leave
             }
             func isThere() async throws -> Bool {
-                if case .copy(let copy) = try await cache.look(for: access.id, era: 7) { copy == record } else { false }
+                if case .copy(let copy) = try await cache.look(for: access.id, era: 7) { copy == image } else { false }
             }
             let first = try await leave()
             guard case .missing(nil) = try await cache.look(for: access.id, era: 7) else {
@@ -129,12 +129,12 @@ struct RedisTieringTests {
                 return
             }
             try await cache.remove([access.id])
-            try await cache.bring([SessionCopy(leave: first, record: record, life: .seconds(60))])
+            try await cache.bring([SessionCopy(leave: first, image: image, life: .seconds(60))])
             let second = try await leave()
             _ = try await client.send(RedisCommand("DEL", key: cache.key(access.id)))
-            try await cache.bring([SessionCopy(leave: second, record: record, life: .seconds(60))])
+            try await cache.bring([SessionCopy(leave: second, image: image, life: .seconds(60))])
             let third = try await leave()
-            try await cache.bring([SessionCopy(leave: third, record: record, life: .seconds(60))])
+            try await cache.bring([SessionCopy(leave: third, image: image, life: .seconds(60))])
             #expect(try await isThere())
             #expect((1...60_000).contains(try await client.send(RedisCommand("PTTL", key: cache.key(access.id))).int()))
             for _ in 0..<2 { try await cache.holdBack([access.id]) }
@@ -145,7 +145,7 @@ struct RedisTieringTests {
                 return
             }
             try await cache.free([access.id])
-            try await cache.bring([SessionCopy(leave: try await leave(), record: record, life: .seconds(60))])
+            try await cache.bring([SessionCopy(leave: try await leave(), image: image, life: .seconds(60))])
             #expect(try await isThere())
             guard case .missing(_?) = try await cache.look(for: access.id, era: 8) else {
                 Issue.record("a copy of another era answers")

@@ -46,7 +46,7 @@ struct Connector: Sendable {
     private func connect(to host: RedisConfiguration.Host) async throws(RedisError) -> (Wire, ServerFacts) {
         let deadline = NIODeadline.now() + TimeAmount(configuration.connectTimeout)
         let (password, tls) = try await preparation()
-        let wire = Wire(limits: configuration.limits)
+        let limits = configuration.limits
         let serverName = configuration.tls?.serverName ?? host.name
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(deadline - .now())
@@ -60,16 +60,21 @@ struct Connector: Sendable {
                         try channel.pipeline.syncOperations.addHandler(
                             NIOSSLClientHandler(context: tls, serverHostname: serverName.isAddress ? nil : serverName))
                     }
-                    try channel.pipeline.syncOperations.addHandler(wire)
+                    // One for each address of the host: several are tried at once.
+                    try channel.pipeline.syncOperations.addHandler(Wire(limits: limits))
                 }
             }
         do {
-            if host.name.hasPrefix("/") {
-                _ = try await bootstrap.connect(unixDomainSocketPath: host.name).get()
-            } else {
-                _ = try await bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                    .connect(host: host.name, port: host.port).get()
-            }
+            let connected =
+                if host.name.hasPrefix("/") {
+                    bootstrap.connect(unixDomainSocketPath: host.name)
+                } else {
+                    bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                        .connect(host: host.name, port: host.port)
+                }
+            let wire = try await connected.flatMapThrowing {
+                try $0.pipeline.syncOperations.handler(type: Wire.self)
+            }.get()
             let facts = try await eventLoop.flatSubmit {
                 let greeting = Greeting(wire, Handshake(configuration, password: password), eventLoop)
                 return greeting.begin(until: deadline)

@@ -44,6 +44,8 @@ final class Lane: Sendable {
     let place: Node.Place
     /// Who wants the connection to stand, calls or not, and hears what comes in on it.
     let watcher: (any LaneWatcher)?
+    /// What keeps it with the other lanes to that server.
+    let accord: Accord
     /// Where its connection is served.
     let eventLoop: any EventLoop
     /// How many calls wait or are under way.
@@ -52,12 +54,14 @@ final class Lane: Sendable {
 
     /// A lane without a connection yet.
     init(
-        _ place: Node.Place, _ surroundings: Surroundings, watcher: (any LaneWatcher)? = nil,
+        _ place: Node.Place, _ surroundings: Surroundings, _ accord: Accord = Accord(),
+        watcher: (any LaneWatcher)? = nil,
         on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
     ) {
         self.eventLoop = eventLoop
         self.place = place
         self.surroundings = surroundings
+        self.accord = accord
         self.watcher = watcher
     }
 }

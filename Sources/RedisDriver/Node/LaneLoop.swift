@@ -23,6 +23,8 @@ final class LaneLoop: @unchecked Sendable {
     /// Calls that are not written yet.
     var waiting: Deque<Call> = []
     private var runIDArgument: [UInt8] = []
+    /// What the accord said of the connection.
+    private var arrival = 0
     private var outage: Outage
     /// Calls that were refused and wait for the next connection.
     private var putBack: [Call] = []
@@ -65,6 +67,7 @@ final class LaneLoop: @unchecked Sendable {
             refuse(.shutDown())
             if flight.isEmpty { return end() }
         } else if wire != nil {
+            if isAstray { return lose(Self.astray) }
             if leaving != nil { wakeForWaiting() } else if !waiting.isEmpty { write(now) }
         } else {
             if let refusal = outage.refusal(at: now) { refuse(refusal) }
@@ -173,6 +176,7 @@ extension LaneLoop {
 
 extension LaneLoop: WireReader {
     func received(_ frame: FrameDecoder.Frame) {
+        if isAstray { return lose(Self.astray) }
         switch flight.receive(frame, at: .now) {
         case .nothing: break
         case .answer(let call, let outcome): settle(call) { $0.answer(outcome) }
@@ -283,6 +287,7 @@ extension LaneLoop {
         wire = made
         made.reader = self
         runIDArgument = server.runIDArgument
+        arrival = lane.accord.arrived(at: runIDArgument)
         flight = Flight(
             at: now,
             Flight.Conditions(
@@ -294,6 +299,10 @@ extension LaneLoop {
         wake(by: now + configuration.heartbeat)
         if let watcher = lane.watcher { open(watcher, on: made, to: server) } else { stands() }
     }
+
+    /// Whether the connection leads to a server that the others have left.
+    private var isAstray: Bool { !lane.accord.holds(arrival) }
+    private static let astray = RedisError(.connectionLost, "Other connections lead to another server by now.")
 
     /// The connection does what it is for.
     private func stands() {

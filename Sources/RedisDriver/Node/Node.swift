@@ -27,8 +27,9 @@ final class Node: Sendable {
         self.surroundings = surroundings
         // As many loops as may be: whoever calls from a loop finds a lane of its own there, where there are as many.
         let loops = Array(MultiThreadedEventLoopGroup.singleton.makeIterator())
+        let accord = Accord()
         lanes = (0..<max(1, surroundings.configuration.connections)).map {
-            Lane(place, surroundings, on: loops[$0 % loops.count])
+            Lane(place, surroundings, accord, on: loops[$0 % loops.count])
         }
     }
 

@@ -4,14 +4,16 @@
 struct ServerFacts: Sendable, Hashable {
     /// The `run_id`, which changes with every start; nil where the server does not tell.
     var runID: String?
+    /// The `master_replid2`, which changes whenever the server is promoted, without a start; nil where it does not tell.
+    var promotion: String?
     /// Whether it is a primary; nil where the server does not tell.
     var isPrimary: Bool?
     /// 3, or 2 where the server does not know RESP3.
     var protocolVersion = 3
 
-    /// The run id as an argument on the wire.
+    /// The run id as an argument on the wire: of both enough to tell servers apart, empty where either is not known.
     var runIDArgument: [UInt8] {
-        let text = runID ?? ""
+        let text = runID.flatMap { runID in promotion.map { runID.prefix(24) + $0.prefix(16) } } ?? ""
         return Array("$\(text.utf8.count)\r\n\(text)\r\n".utf8)
     }
 }
@@ -85,8 +87,10 @@ struct Handshake {
             expected.append(.select)
             commands.append(RedisCommand("SELECT", [.init(database)]))
         }
-        expected += [.info, .ping]
-        return commands + [RedisCommand("INFO", ["server"]), RedisCommand("PING")]
+        expected += [.info, .info, .ping]
+        // Servers before 7 know one section at a time.
+        return commands
+            + [RedisCommand("INFO", ["server"]), RedisCommand("INFO", ["replication"]), RedisCommand("PING")]
     }
 }
 
@@ -114,7 +118,11 @@ extension Handshake {
         case .role: facts.isPrimary = (try? value.array().first?.string()).map { $0 == "master" }
         case .info:
             let lines = (try? value.string())?.split(whereSeparator: \.isNewline) ?? []
-            facts.runID = lines.first { $0.hasPrefix("run_id:") }.map { String($0.dropFirst("run_id:".count)) }
+            func fact(_ name: String) -> String? {
+                lines.first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) }
+            }
+            facts.runID = facts.runID ?? fact("run_id:")
+            facts.promotion = facts.promotion ?? fact("master_replid2:")
         default: break
         }
     }

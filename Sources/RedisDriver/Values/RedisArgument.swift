@@ -21,7 +21,8 @@ public struct RedisArgument: Sendable, Hashable, ExpressibleByStringLiteral, Exp
     public init(integerLiteral number: Int) { self.init(number) }
     private init(_ content: Content) { self.content = content }
 
-    /// The `run_id` of the very server that the command is sent to: filled in when it is written to a connection. Empty
-    /// where the server does not tell (an ACL without `INFO`).
+    /// Which run of which server the command is sent to: filled in when it is written to a connection, another one after
+    /// every start and every promotion. 40 characters, of its `run_id` and `master_replid2`. Empty where the server does not
+    /// tell (an ACL without `INFO`).
     public static let runID = Self(.runID)
 }

@@ -105,6 +105,9 @@ public final class RetailReader: Sendable {
             breaker.withLock { _ = $0.succeeded() }
             if let what { count(what, answer == nil ? "database" : "cache") }
             return answer
+        } catch  where Task.isCancelled {
+            breaker.withLock { $0.gaveUp(at: .now) }
+            return nil
         } catch {
             if breaker.withLock({ $0.failed(at: .now) }) {
                 logger.warning("the cache is left alone", metadata: ["reason": "\(error)"])

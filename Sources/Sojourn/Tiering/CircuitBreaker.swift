@@ -48,6 +48,11 @@ struct CircuitBreaker: Sendable {
         return !wasClosed
     }
 
+    /// Notes that a caller gave up before there was an answer: another one may probe.
+    mutating func gaveUp(at now: ContinuousClock.Instant) {
+        if case .halfOpen(_, let rest) = state { state = .open(until: now, rest: rest) }
+    }
+
     /// Notes a failure at `now`. Returns whether everybody asked before, and nobody does from now on.
     @discardableResult mutating func failed(at now: ContinuousClock.Instant) -> Bool {
         let wasClosed = isClosed

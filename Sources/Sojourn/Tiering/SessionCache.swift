@@ -54,7 +54,7 @@ public enum CacheEvent: Sendable, Hashable {
 /// What a cache has of a session.
 public enum CachedSession: Sendable, Hashable {
     /// A copy.
-    case copy(SessionRecord)
+    case copy(SessionImage)
     /// None, and the leave to bring one; nil where somebody else has it.
     case missing(leave: CacheLeave?)
 }
@@ -80,15 +80,15 @@ public struct CacheLeave: Sendable, Hashable {
 public struct SessionCopy: Sendable, Hashable {
     /// The leave to bring it.
     public let leave: CacheLeave
-    /// The session.
-    public let record: SessionRecord
+    /// What is copied.
+    public let image: SessionImage
     /// For how long it may be kept.
     public let life: Duration
 
     /// A copy: for stores in front of which a cache stands.
-    public init(leave: CacheLeave, record: SessionRecord, life: Duration) {
+    public init(leave: CacheLeave, image: SessionImage, life: Duration) {
         self.leave = leave
-        self.record = record
+        self.image = image
         self.life = life
     }
 }

@@ -8,16 +8,10 @@ internal import Synchronization
 extension TieredStore {
     /// The answer by a copy that the cache has; nil where the database must decide. The news must still be news now.
     func answer(
-        _ record: SessionRecord, of era: Int64, to access: SessionAccess, age: Duration?, countsLater: Bool = false
+        _ image: SessionImage, of era: Int64, to access: SessionAccess, age: Duration?, countsLater: Bool = false
     ) async throws -> Validation? {
-        let instant = ContinuousClock.now
-        let (now, newsAge) = state.withLock { state in
-            (
-                time(at: instant, state),
-                state.lease.era(for: access.id, at: instant, age: age) == era ? state.lease.age(at: instant) : nil
-            )
-        }
-        guard let now, let newsAge, var session = record.touched(for: access, at: now) else { return nil }
+        guard let (allowed, now, newsAge) = allowed(image, of: era, access, age: age) else { return nil }
+        var session = allowed
         if countsLater || tiering.touchFlush > .zero {
             guard note(&session, at: now) else { return nil }
         } else {
@@ -25,6 +19,21 @@ extension TieredStore {
         }
         meters.cache.increment()
         return Validation(session, source: .cache, age: newsAge)
+    }
+
+    /// What a copy allows: the session, the time, and how old the news are; nil where the database must decide.
+    func allowed(
+        _ image: SessionImage, of era: Int64, _ access: SessionAccess, age: Duration?
+    ) -> (session: Session, now: Timestamp, newsAge: Duration)? {
+        let instant = ContinuousClock.now
+        let (now, newsAge) = state.withLock { state in
+            let isNews =
+                state.lease.era(for: access.id, at: instant, age: age) == era
+                && state.lease.trusts(copyReadAt: image.at)
+            return (time(at: instant, state), isNews ? state.lease.age(at: instant) : nil)
+        }
+        guard let now, let newsAge, let session = image.record.touched(for: access, at: now) else { return nil }
+        return (session, now, newsAge)
     }
 
     /// The answer by a copy in this process; nil where there is none that may answer.
@@ -86,7 +95,7 @@ extension TieredStore {
     /// Keeps a copy that the cache had, if a strict call would have been answered by it, and gives the place back.
     func keep(_ found: CachedSession?, of era: Int64, at place: NearCache.Place, askedAt: ContinuousClock.Instant) {
         let copy: NearCache.Copy? =
-            if case .copy(let record) = found { NearCache.Copy(record, askedAt: askedAt) } else { nil }
+            if case .copy(let image) = found { NearCache.Copy(image.record, askedAt: askedAt) } else { nil }
         _ = state.withLock { state in
             let isNews = state.lease.era(for: place.session, at: .now) == era
             return state.near.keep(isNews ? copy : nil, at: place)

@@ -90,20 +90,20 @@ extension TieredStore {
         let age: Duration? = if case .within(let age) = freshness { age } else { nil }
         if let age, let answer = nearAnswer(to: access, within: age) { return answer }
         let looked = await look(for: access.id, age: age)
-        if case .copy(let record, let era) = looked,
-            let answer = try await answer(record, of: era, to: access, age: age)
-        {
-            return answer
-        }
         do {
+            if case .copy(let image, let era) = looked,
+                let answer = try await answer(image, of: era, to: access, age: age)
+            {
+                return answer
+            }
             let session = try await base.validate(access)
             meters.database.increment()
             if session != nil, case .missing(let leave?) = looked { bring(leave) }
             return session.map { Validation($0) }
         } catch let error as SojournError where error.code == .storeUnavailable {
             guard case .staleIfDown(let age) = freshness,
-                case .copy(let record, let era) = await look(for: access.id, age: age),
-                let answer = try await answer(record, of: era, to: access, age: age, countsLater: true)
+                case .copy(let image, let era) = await look(for: access.id, age: age),
+                let answer = try await answer(image, of: era, to: access, age: age, countsLater: true)
             else { throw error }
             return answer
         }
@@ -120,10 +120,15 @@ extension TieredStore {
             return (era, age == nil ? nil : state.near.place(for: id))
         }
         guard let admitted else { return nil }
-        let found = await asking { try await cache.look(for: id, era: admitted.era) }
+        var found = await asking { try await cache.look(for: id, era: admitted.era) }
+        if case .copy(let image) = found, !state.withLock({ $0.lease.trusts(copyReadAt: image.at) }) {
+            // So that the next caller is given leave to bring another.
+            _ = await asking { try await cache.remove([id]) }
+            found = nil
+        }
         if let place = admitted.place { keep(found, of: admitted.era, at: place, askedAt: asked) }
         return switch found {
-        case .copy(let record): .copy(record, era: admitted.era)
+        case .copy(let image): .copy(image, era: admitted.era)
         case .missing(let leave): .missing(leave)
         case nil: nil
         }
@@ -135,6 +140,9 @@ extension TieredStore {
             let value = try await body()
             if state.withLock({ $0.breaker.succeeded() }) { logger.notice("the cache answers again") }
             return value
+        } catch  where Task.isCancelled {
+            state.withLock { $0.breaker.gaveUp(at: .now) }
+            return nil
         } catch {
             let opened = state.withLock { $0.breaker.failed(at: .now) }
             meters.failures.increment()
@@ -149,8 +157,11 @@ extension TieredStore {
         let session = try await base.validate(access)
         switch await looked {
         case .missing(let leave?): if session != nil { bring(leave) }
-        case .copy(let record, _):
-            let isSame = session.map { record.session.agrees(with: $0) } ?? true
+        case .copy(let image, let era):
+            // Where the database refuses, a copy that would be answered by differs.
+            let isSame =
+                session.map { image.record.session.agrees(with: $0) }
+                ?? (allowed(image, of: era, access, age: nil) == nil)
             (isSame ? meters.same : meters.different).increment()
             if !isSame { logger.warning("a copy differs", metadata: ["session": "\(access.id)"]) }
         case .missing(nil), nil: break
@@ -162,7 +173,7 @@ extension TieredStore {
 /// What came of looking for a copy.
 private enum Looked {
     /// A copy, of that era.
-    case copy(SessionRecord, era: Int64)
+    case copy(SessionImage, era: Int64)
     /// None, and the leave to bring one; nil where somebody else has it.
     case missing(CacheLeave?)
 }
@@ -203,7 +214,7 @@ extension TieredStore {
             let copies = zip(due, images).compactMap { leave, image -> SessionCopy? in
                 guard let image else { return nil }
                 let left = image.record.session.expiresAt - image.at - spent
-                return SessionCopy(leave: leave, record: image.record, life: min(left, tiering.copyLife))
+                return SessionCopy(leave: leave, image: image, life: min(left, tiering.copyLife))
             }
             .filter { $0.life > .zero }
             _ = await asking { try await cache.bring(copies) }
@@ -295,19 +306,20 @@ extension TieredStore {
         var isWhole = false
         while !isWhole {
             let asked = ContinuousClock.now
-            let pending = try await base.pendingChanges(max: 10_000)
+            let pending = try await base.pendingChanges(max: 50_000)
             isWhole = pending.isWhole
             let (changes, _) = state.withLock { state in
                 state.time = (pending.at, asked)
                 let changes = state.lease.read(pending, askedAt: asked)
                 return (changes, state.near.read(pending, naming: changes.new, askedAt: asked, at: .now))
             }
-            if !changes.new.isEmpty {
-                let ids = Array(Set(changes.new.map(\.session)))
+            for start in stride(from: 0, to: changes.new.count, by: 500) {
+                let part = changes.new[start..<min(start + 500, changes.new.count)]
+                let ids = Array(Set(part.map(\.session)))
                 guard state.withLock({ $0.breaker.admits(at: .now) }),
                     await asking({ try await cache.remove(ids) }) != nil
                 else { throw SojournError(.storeUnavailable, "The cache does not answer.") }
-                state.withLock { $0.lease.remove(changes.new, at: .now) }
+                state.withLock { $0.lease.remove(part, at: .now) }
             }
             if !changes.old.isEmpty { try await base.settle(changes.old) }
         }

@@ -10,11 +10,16 @@
 /// the database then, and by nobody, after that, by a copy.
 ///
 /// A change stays written down for two leases, so that every node reads it and removes the copy by its own way to the
-/// cache: another node's way may lead to a server that has been deposed.
+/// cache: another node's way may lead to a server that has been deposed. Who did not for longer than that, since it stood
+/// still, or reached nobody, cannot know what was settled meanwhile, and goes by no copy from before.
 struct TrustLease: Sendable {
     /// For how long a reading is news.
     let length: Duration
     private var askedAt: ContinuousClock.Instant?
+    /// When the last reading was asked for that was whole and whose copies are all gone.
+    private var doneAt: ContinuousClock.Instant?
+    /// Copies of what was read before, by the database's clock, are worth nothing; nil where there is no such moment.
+    private var goodFrom: Timestamp?
     private var era: Int64 = 0
     private var isWhole = false
     /// Sessions that changed and whose copies are not known to be gone.
@@ -35,6 +40,7 @@ struct TrustLease: Sendable {
         _ pending: PendingChanges, askedAt: ContinuousClock.Instant
     ) -> (new: [PendingChange], old: [PendingChange]) {
         if pending.era != era { removed = [:] }
+        if let doneAt, askedAt - doneAt > length * 2 { goodFrom = pending.at }
         self.askedAt = askedAt
         era = pending.era
         isWhole = pending.isWhole
@@ -43,6 +49,7 @@ struct TrustLease: Sendable {
         announced = Set(announcements.map(\.session))
         let new = pending.changes.filter { removed[$0] == nil }
         outdated = Set(new.map(\.session))
+        noteDone()
         let old = pending.changes.filter { change in
             let kept = change.isAnnouncement ? PendingChanges.announcedFor : length * 2
             return removed[change].map { $0 + kept <= askedAt } ?? false
@@ -56,10 +63,18 @@ struct TrustLease: Sendable {
     }
 
     /// Notes that the copies that these changes made worthless are gone.
-    mutating func remove(_ changes: [PendingChange], at now: ContinuousClock.Instant) {
+    mutating func remove(_ changes: some Collection<PendingChange>, at now: ContinuousClock.Instant) {
         outdated.subtract(changes.map(\.session))
         for change in changes { removed[change] = now }
+        noteDone()
     }
+
+    private mutating func noteDone() {
+        if isWhole, outdated.isEmpty { doneAt = askedAt }
+    }
+
+    /// Whether nothing that was settled since a copy was read may be unknown here.
+    func trusts(copyReadAt at: Timestamp) -> Bool { goodFrom.map { $0 <= at } ?? true }
 
     /// The era whose copies of a session may be answered by at `now`, by a reading of at most `age`; nil where none may.
     func era(for id: SessionID, at now: ContinuousClock.Instant, age: Duration? = nil) -> Int64? {

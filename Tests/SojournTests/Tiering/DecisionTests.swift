@@ -43,11 +43,26 @@ import Testing
         #expect(asked == [true, false, true])
     }
 
+    @Test("a prober that gave up leaves it to the next one, and callers that did open nothing")
+    func givenUp() {
+        var breaker = CircuitBreaker()
+        for _ in 0..<CircuitBreaker.failuresMax { breaker.gaveUp(at: start) }
+        #expect(breaker.isClosed)
+        for _ in 0..<CircuitBreaker.failuresMax { breaker.failed(at: start) }
+        #expect(asks(&breaker, 200))
+        breaker.gaveUp(at: after(210))
+        let asked = [210, 211].map { asks(&breaker, $0) }
+        #expect(asked == [true, false])
+    }
+
     private func id(_ number: UInt64) -> SessionID { SessionID(UUIDBytes(high: 0, low: number)) }
 
-    private func reading(_ ids: [UInt64], era: Int64 = 1, isWhole: Bool = true) -> PendingChanges {
+    private func reading(
+        _ ids: [UInt64], era: Int64 = 1, isWhole: Bool = true, at seconds: Int64 = 0
+    ) -> PendingChanges {
         PendingChanges(
-            era: era, at: Timestamp(seconds: 0), changes: ids.map { PendingChange(session: id($0), serial: Int64($0)) },
+            era: era, at: Timestamp(seconds: seconds),
+            changes: ids.map { PendingChange(session: id($0), serial: Int64($0)) },
             isWhole: isWhole)
     }
 
@@ -104,5 +119,25 @@ import Testing
         var lease = TrustLease(length: .seconds(1))
         _ = lease.read(reading([], isWhole: false), askedAt: start)
         #expect(lease.era(for: id(1), at: start) == nil)
+    }
+
+    @Test("who did not read, or did not remove what it read, for two leases goes by no copy from before")
+    func gap() {
+        var lease = TrustLease(length: .seconds(1))
+        func trusts(_ seconds: Int64) -> Bool { lease.trusts(copyReadAt: Timestamp(seconds: seconds)) }
+        _ = lease.read(reading([], at: 10), askedAt: start)
+        _ = lease.read(reading([], at: 12), askedAt: after(2000))
+        #expect(trusts(0))
+        _ = lease.read(reading([], at: 15), askedAt: after(4001))
+        #expect(!trusts(14) && trusts(15))
+        // Read in time, but not removed: somebody else may have settled it.
+        let found = lease.read(reading([1], at: 16), askedAt: after(5000))
+        _ = lease.read(reading([1], at: 17), askedAt: after(6000))
+        #expect(trusts(15))
+        lease.remove(found.new, at: after(6100))
+        #expect(trusts(15))
+        _ = lease.read(reading([2], at: 18), askedAt: after(7000))
+        _ = lease.read(reading([], at: 20), askedAt: after(8001))
+        #expect(!trusts(19) && trusts(20))
     }
 }

@@ -156,6 +156,25 @@ import Testing
         }
     }
 
+    @Test("and the cache's from before a gap in the news answer nobody: what they missed may be settled")
+    func gap() async throws {
+        try await withTier(lease: .milliseconds(50)) { tier in
+            while try await tier.node.validation(tier.access, freshness: .strict)?.source != .cache {
+                try await tier.node.readOnce()
+            }
+            tier.truth.tells.store(false, ordering: .relaxed)
+            try await Task.sleep(for: .milliseconds(150))
+            // Another node ends the session. What it removes is not what this one sees: a server that was deposed.
+            tier.clock.advance(by: .seconds(1))
+            #expect(try await tier.truth.end([tier.access]) == [true])
+            try await tier.truth.settle(try await tier.truth.base.pendingChanges(max: 10).changes)
+            tier.truth.tells.store(true, ordering: .relaxed)
+            try await tier.node.readOnce()
+            #expect(try await tier.node.validation(tier.access, freshness: .strict) == nil)
+            #expect(try await tier.node.validation(tier.access, freshness: Self.anyAge) == nil)
+        }
+    }
+
     @Test("are not kept where the cache does not tell of changes")
     func silent() async throws {
         try await withTier(tells: false) { tier in
@@ -225,7 +244,7 @@ private final class ToldCache: SessionCache {
             return (state.copies[id], state.meanwhile)
         }
         meanwhile?()
-        if let copy, copy.leave.era == era { return .copy(copy.record) }
+        if let copy, copy.leave.era == era { return .copy(copy.image) }
         return .missing(leave: CacheLeave(session: id, era: era, number: 0))
     }
 
