@@ -110,7 +110,7 @@ extension TieredStore {
     }
 
     /// Looks for a copy; nil where none may be answered by, or the cache does not answer.
-    private func look(for id: SessionID, age: Duration?) async -> Looked? {
+    func look(for id: SessionID, age: Duration?) async -> Looked? {
         guard !touches.isFull else { return nil }
         let asked = ContinuousClock.now
         let admitted = state.withLock { state -> (era: Int64, place: NearCache.Place?)? in
@@ -150,47 +150,21 @@ extension TieredStore {
             return nil
         }
     }
-
-    /// The database's answer, with the cache's beside it.
-    private func compared(_ access: SessionAccess) async throws -> Validation? {
-        async let looked = look(for: access.id, age: nil)
-        let session = try await base.validate(access)
-        switch await looked {
-        case .missing(let leave?): if session != nil { bring(leave) }
-        case .copy(let image, let era):
-            // Where the database refuses, a copy that would be answered by differs.
-            let isSame =
-                session.map { image.record.session.agrees(with: $0) }
-                ?? (allowed(image, of: era, access, age: nil) == nil)
-            (isSame ? meters.same : meters.different).increment()
-            if !isSame { logger.warning("a copy differs", metadata: ["session": "\(access.id)"]) }
-        case .missing(nil), nil: break
-        }
-        return session.map { Validation($0) }
-    }
 }
 
 /// What came of looking for a copy.
-private enum Looked {
+enum Looked {
     /// A copy, of that era.
     case copy(SessionImage, era: Int64)
     /// None, and the leave to bring one; nil where somebody else has it.
     case missing(CacheLeave?)
 }
 
-extension Session {
-    /// Whether both are the same but for what may change without outdating a copy.
-    fileprivate func agrees(with other: Session) -> Bool {
-        id == other.id && userID == other.userID && version == other.version && metadata == other.metadata
-            && claims == other.claims && end == other.end && expiresAt <= other.expiresAt
-    }
-}
-
 // MARK: - Copies
 
 extension TieredStore {
     /// Brings a copy by a leave, with others that are due, in the background: nobody waits for it.
-    private func bring(_ leave: CacheLeave) {
+    func bring(_ leave: CacheLeave) {
         let isFirst = state.withLock { state in
             state.leaves.append(leave)
             defer { state.isBringing = true }
