@@ -147,6 +147,25 @@ import Testing
         }
     }
 
+    @Test("who has given up before asking is told so, and misses nothing") func cancelledBefore() async throws {
+        try await MockCluster.run(topics: ["orders": 1]) { cluster async throws in
+            try await cluster.withConsumer { consumer async throws in
+                _ = try await consumer.assigned()
+                try await cluster.produce(0..<10)
+                // Read on, and leave something that could be the answer.
+                var numbers = try await consumer.read(1).flatMap(\.numbers)
+                try await cluster.produce(10..<20)
+                let asking = Task {
+                    withUnsafeCurrentTask { $0?.cancel() }
+                    return try await consumer.next()
+                }
+                guard await expectFailure(.cancelled, { try await asking.value }) != nil else { return }
+                numbers += try await consumer.read(20 - numbers.count).flatMap(\.numbers)
+                #expect(numbers.sorted() == Array(0..<20))
+            }
+        }
+    }
+
     @Test("one task asks at a time") func secondTask() async throws {
         try await MockCluster.run(topics: ["orders": 1]) { cluster async throws in
             try await cluster.withConsumer { consumer async throws in

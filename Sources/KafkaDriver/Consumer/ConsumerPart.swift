@@ -23,6 +23,8 @@ final class ConsumerPart: ClientPart {
     private var tenures: [KafkaPartition: Tenure] = [:]
     private var generation = 0
     private var ask: (id: Int, continuation: Ask)?
+    /// The ask that was given up last; it may be the next one to come.
+    private var withdrawn = 0
     /// Failures that the owner has to be told of.
     private var failures: Deque<KafkaError> = []
     private var fatal: KafkaError?
@@ -122,6 +124,7 @@ extension ConsumerPart {
             return continuation.resume(
                 returning: .failure(KafkaError(.invalidArgument, "Another task waits for this consumer already.")))
         }
+        guard id != withdrawn else { return continuation.resume(returning: .failure(.cancelled())) }
         ask = (id, continuation)
         switch assignment.acknowledged() {
         case .take(let offsets): take(offsets)
@@ -130,8 +133,9 @@ extension ConsumerPart {
         }
     }
 
-    /// The owner gives up asking, unless it has been answered.
+    /// The owner gives up asking, unless it has been answered; the ask itself may still be on its way.
     func withdraw(_ id: Int) {
+        withdrawn = id
         if ask?.id == id { answer(.failure(.cancelled())) }
     }
 
