@@ -113,6 +113,8 @@ final class ProducerDesk: Sendable {
         if taken < records.count {
             ledger.takeBack(records.count - taken)
             underWay.add(taken - records.count)
+            // No thread comes by to wake who has seen them under way.
+            if case .notStarted = attempt { room.advance() }
         }
         return (taken, attempt)
     }
