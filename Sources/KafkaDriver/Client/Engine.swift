@@ -82,12 +82,14 @@ extension Engine {
         let (isTaken, isFirst) = state.withLock { state in
             guard state.stage == .idle || state.stage == .running else { return (false, false) }
             state.jobs.append(job)
-            defer { state.stage = .running }
-            return (true, state.stage == .idle)
+            guard state.stage == .idle else { return (true, false) }
+            state.stage = .running
+            // Who closes the engine from now on waits for the thread.
+            farewell.enter()
+            return (true, true)
         }
         guard isTaken else { return job(.failure(.shutDown())) }
         guard isFirst else { return bell.ring() }
-        farewell.enter()
         let isStarted = DriverThread.start(name) { [self] in
             run()
             farewell.leave()
