@@ -66,6 +66,12 @@ import Testing
         #expect(assignment.acknowledged() == .giveUp([partitions[0]]))
         #expect(assignment.news() == .assigned([partitions[1]]))
     }
+
+    @Test("a seek has the time that requests have, whatever librdkafka's unit is") func seek() {
+        #expect(ConsumerPart.seekTimeout(.seconds(2), version: 0x0201_00ff) == 2000)
+        #expect(ConsumerPart.seekTimeout(.seconds(2), version: 0x0200_02ff) == 2_000_000)
+        #expect(ConsumerPart.seekTimeout(.seconds(100_000), version: 0x0200_02ff) == .max)
+    }
 }
 
 extension KafkaConsumer.Event {

@@ -151,17 +151,22 @@ extension ConsumerPart {
         }
         guard !moved.isEmpty else { return }
         let list = PartitionList(moved)
-        let error = list.lend { rd_kafka_seek_partitions(client, $0, requestTimeout.milliseconds) }
-        if let error {
-            throw KafkaError(consuming: error)
-        }
+        let timeout = Self.seekTimeout(requestTimeout, version: rd_kafka_version())
+        let error = list.lend { rd_kafka_seek_partitions(client, $0, timeout) }
+        // After a failure, too: what took too long may happen all the same.
         for entry in list.entries {
             tenures[entry.partition]?.end()
             begin(entry.partition)
         }
+        if let error { throw KafkaError(consuming: error) }
         for entry in list.entries where entry.failure != RD_KAFKA_RESP_ERR_NO_ERROR {
             throw KafkaError(.kafka, entry.failure, "\(entry.partition)")
         }
+    }
+
+    /// What librdkafka is to be told: before 2.1 it takes milliseconds for microseconds (confluentinc/librdkafka#4230).
+    static func seekTimeout(_ timeout: Duration, version: Int32) -> Int32 {
+        version < 0x0201_0000 ? Int32(clamping: Int64(timeout.milliseconds) * 1000) : timeout.milliseconds
     }
 
     private func isHeld(_ partition: KafkaPartition) -> Bool { tenures[partition]?.isOn == true }
