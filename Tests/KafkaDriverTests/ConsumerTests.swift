@@ -228,6 +228,38 @@ import Testing
         }
     }
 
+    @Test("the end comes in time though the answer to a commit does not") func leftLate() async throws {
+        try await MockCluster.run(brokers: 1, topics: ["orders": 1]) { cluster async throws in
+            var configuration = cluster.configuration
+            configuration.shutdownTimeout = .milliseconds(500)
+            var settings = MockCluster.member()
+            settings.sessionTimeout = .seconds(60)
+            let consumer = KafkaConsumer(configuration, settings, logger: quietLogger)
+            _ = try await consumer.assigned()
+            try await cluster.produce(0..<1)
+            _ = try await consumer.read(1)
+            try await cluster.delay(1, milliseconds: 50_000)
+            let committing = Task { try await consumer.commit([first: 1]) }
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(await end(of: consumer) < .seconds(25))
+            #expect(try await committing.value == false)
+        }
+    }
+
+    @Test("after a fatal error there is nothing to wait for at the end") func fatal() async throws {
+        try await MockCluster.run(brokers: 1, topics: ["orders": 1]) { cluster async throws in
+            var configuration = cluster.configuration
+            configuration.properties["group.instance.id"] = "one"
+            let consumer = KafkaConsumer(configuration, MockCluster.member(), logger: quietLogger)
+            _ = try await consumer.assigned()
+            // FENCED_INSTANCE_ID
+            try await cluster.fail(.heartbeat, with: 82)
+            let error = await expectFailure(.kafka) { try await consumer.read(1) }
+            #expect(error?.isFatal == true)
+            #expect(await end(of: consumer) < .seconds(30))
+        }
+    }
+
     @Test("a broker that goes while it is read: what its partitions hold comes from their next leader")
     func leaderMoves() async throws {
         try await MockCluster.run { cluster in

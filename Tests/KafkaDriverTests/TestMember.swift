@@ -115,6 +115,9 @@ extension KafkaBatch {
     return nil
 }
 
+/// How long a consumer takes to end.
+func end(of consumer: KafkaConsumer) async -> Duration { await ContinuousClock().measure { await consumer.shutdown() } }
+
 /// Lets others run until `isTrue`; the test's time limit ends what never is.
 func wait(until isTrue: () async throws -> Bool) async throws {
     while try await !isTrue() { try await Task.sleep(for: .milliseconds(10)) }

@@ -163,7 +163,7 @@ extension Engine {
         // What librdkafka has to say about the end, also to those who wait for it.
         _ = handleEvents(of: part, max: .max)
         part.end(isLate: isLate)
-        // A consumer has left its group by now, or is not going to.
+        // A consumer has left its group by now, or is not waited for.
         rd_kafka_destroy_flags(
             client, part.canBeFreed ? RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE : SOJOURN_KAFKA_DESTROY_IMMEDIATE)
         stop(.shutDown())

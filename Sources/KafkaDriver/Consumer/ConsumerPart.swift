@@ -31,6 +31,7 @@ final class ConsumerPart: ClientPart {
     private var commits: [Int: CheckedContinuation<Result<Bool, KafkaError>, Never>] = [:]
     private var nextCommit = 1
     private var isClosing = false
+    private var isCloseRefused = false
     private let mayBeCooperative: Bool
     private var wasToldShare = false
 
@@ -88,10 +89,15 @@ final class ConsumerPart: ClientPart {
         for tenure in tenures.values { tenure.end() }
         answer(.success(nil))
         if assignment.owesStep { note(rd_kafka_assign(client, nil)) }
-        if let error = rd_kafka_consumer_close_queue(client, queue) { note(KafkaError(consuming: error)) }
+        guard let error = rd_kafka_consumer_close_queue(client, queue) else { return }
+        note(KafkaError(consuming: error))
+        isCloseRefused = true
     }
 
-    var isDone: Bool { rd_kafka_consumer_closed(client) != 0 }
+    private var hasLeft: Bool { rd_kafka_consumer_closed(client) != 0 }
+
+    /// After a fatal error librdkafka does not even begin to leave.
+    var isDone: Bool { hasLeft || isCloseRefused }
 
     func end(isLate: Bool) {
         if isLate { reporter.logger.warning("Kafka was not told in time that a consumer has left its group") }
@@ -101,10 +107,12 @@ final class ConsumerPart: ClientPart {
         rd_kafka_queue_destroy(queue)
     }
 
-    /// Before 2.3, librdkafka aborts the process when it frees a cooperative member that was never told its share
-    /// (confluentinc/librdkafka#4312). Such a client ends its threads and sockets; its memory, some
-    /// 65 KiB, is lost.
-    var canBeFreed: Bool { wasToldShare || !mayBeCooperative || rd_kafka_version() >= 0x0203_0000 }
+    /// To free a member that has not left its group in time would wait until it has. And before 2.3, librdkafka aborts the
+    /// process when it frees a cooperative member that was never told its share (confluentinc/librdkafka#4312). Such a client
+    /// ends its threads and sockets by itself, once it has left; its memory, some 65 KiB, is lost.
+    var canBeFreed: Bool {
+        hasLeft && (wasToldShare || !mayBeCooperative || rd_kafka_version() >= 0x0203_0000)
+    }
 
     private func note(_ error: KafkaError) {
         if let lasting = reporter.note(error) { failed(lasting) }
