@@ -11,9 +11,9 @@ import Testing
 
     @Test("what is given is told, and read once the owner asks again, from where it said") func gain() {
         var assignment = Assignment()
-        #expect(assignment.news() == nil && !assignment.owesStep)
+        #expect(assignment.news() == nil && assignment.owed == nil)
         assignment.gained(partitions)
-        #expect(assignment.owesStep)
+        #expect(assignment.owed == .take(Dictionary(uniqueKeysWithValues: partitions.map { ($0, .committed) })))
         #expect(assignment.acknowledged() == nil, "nothing was told")
         #expect(assignment.news() == .assigned(partitions))
         #expect(assignment.news() == nil, "told once")
@@ -22,23 +22,23 @@ import Testing
         #expect(
             assignment.acknowledged()
                 == .take([partitions[0]: .at(7), partitions[1]: .committed, partitions[2]: .committed]))
-        #expect(assignment.acknowledged() == nil && !assignment.owesStep)
+        #expect(assignment.acknowledged() == nil && assignment.owed == nil)
         #expect(assignment.start(partitions[0], at: .beginning) == false)
     }
 
     @Test("what is taken is told, and given up once the owner asks again") func loss() {
         var assignment = Assignment()
         assignment.lost(partitions, isLost: false)
-        #expect(assignment.owesStep)
+        #expect(assignment.owed == .giveUp(partitions))
         #expect(assignment.news() == .revoked(partitions, isLost: false))
         #expect(assignment.acknowledged() == .giveUp(partitions))
-        #expect(!assignment.owesStep)
+        #expect(assignment.owed == nil)
     }
 
     @Test("what is lost is only told") func lost() {
         var assignment = Assignment()
         assignment.lost(partitions, isLost: true)
-        #expect(!assignment.owesStep)
+        #expect(assignment.owed == nil)
         #expect(assignment.news() == .revoked(partitions, isLost: true))
         #expect(assignment.acknowledged() == nil && assignment.news() == nil)
     }
@@ -52,7 +52,7 @@ import Testing
         #expect(assignment.start(partitions[0], at: .beginning) == false)
         #expect(assignment.acknowledged() == nil)
         #expect(assignment.news() == .revoked(partitions, isLost: true))
-        #expect(!assignment.owesStep)
+        #expect(assignment.owed == nil)
     }
 
     @Test("changes are told one after the other, in their order") func order() {

@@ -214,6 +214,51 @@ private final class Note<Value: Sendable>: Sendable {
         }
     }
 
+    @Test("a member that was given nothing leaves before it asks again") func empty() async throws {
+        try await MockCluster.run(topics: ["orders": 1]) { cluster async throws in
+            try await cluster.withConsumer { old async throws in
+                #expect(try await old.assigned().count == 1)
+                let asking = Task { while try await old.next() != nil {} }
+                try await cluster.withConsumer { new async throws in
+                    // Nothing, unless the mock has lost patience with the other one, on a busy machine.
+                    _ = try await new.assigned()
+                    #expect(await end(of: new) < .seconds(30))
+                }
+                await old.shutdown()
+                try await asking.value
+            }
+        }
+    }
+
+    @Test("a member leaves while it owes what it was told", arguments: [Strategy.eager, .cooperative])
+    func owing(strategy: Strategy) async throws {
+        try await MockCluster.run { cluster async throws in
+            try await cluster.withConsumer {
+                $0.strategy = strategy
+            } _: { (old: KafkaConsumer) async throws in
+                #expect(try await old.assigned().count == 9)
+                let asking = Task { try await old.event() }
+                try await cluster.withConsumer {
+                    $0.strategy = strategy
+                } _: { (new: KafkaConsumer) async throws in
+                    let arriving = Task {
+                        var partitions: [KafkaPartition] = []
+                        while partitions.isEmpty {
+                            if case .assigned(let given) = try await new.event() { partitions = given }
+                        }
+                    }
+                    guard case .revoked(_, isLost: false) = try await asking.value else {
+                        Issue.record("no revocation was told")
+                        return
+                    }
+                    #expect(await end(of: old) < .seconds(30))
+                    try await arriving.value
+                    #expect(await end(of: new) < .seconds(30))
+                }
+            }
+        }
+    }
+
     @Test("a commit while the group is divided anew is answered, and is no failure") func commit() async throws {
         try await MockCluster.run { cluster async throws in
             try await cluster.withConsumer {

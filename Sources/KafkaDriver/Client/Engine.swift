@@ -179,6 +179,8 @@ extension Engine {
             let isClosing = state.withLock { $0.stage == .closing }
             if isClosing, deadline == nil {
                 deadline = .now + settings.configuration.shutdownTimeout
+                // What came while jobs were done: how a client is to end may depend on it.
+                _ = handleEvents(of: part, max: Self.eventsMax)
                 part.beginClosing()
             }
             part.turn()

@@ -19,18 +19,23 @@ struct Assignment {
     private enum Change {
         case gain([KafkaPartition: KafkaOffset])
         case loss([KafkaPartition], isLost: Bool)
+
+        /// What the group waits for.
+        var owed: Step? {
+            switch self {
+            case .gain(let offsets): .take(offsets)
+            case .loss(_, isLost: true): nil
+            case .loss(let partitions, isLost: false): .giveUp(partitions)
+            }
+        }
     }
 
     /// In their order; the first may have been told.
     private var changes: Deque<Change> = []
     private var isFirstTold = false
 
-    /// Whether the group waits for a step of ours.
-    var owesStep: Bool {
-        changes.contains { change in
-            if case .loss(_, isLost: true) = change { false } else { true }
-        }
-    }
+    /// The step of ours that the group waits for, if any.
+    var owed: Step? { changes.lazy.compactMap(\.owed).first }
 
     /// The group gives partitions.
     mutating func gained(_ partitions: [KafkaPartition]) {
@@ -41,10 +46,8 @@ struct Assignment {
     mutating func lost(_ partitions: [KafkaPartition], isLost: Bool) {
         if isLost {
             // What was not carried out is not going to be.
-            if owesStep, isFirstTold { isFirstTold = false }
-            changes.removeAll { change in
-                if case .loss(_, isLost: true) = change { false } else { true }
-            }
+            isFirstTold = false
+            changes.removeAll { $0.owed != nil }
         }
         changes.append(.loss(partitions, isLost: isLost))
     }
@@ -62,12 +65,9 @@ struct Assignment {
 
     /// The owner asks for news: what it was told last is dealt with.
     mutating func acknowledged() -> Step? {
-        guard isFirstTold, let change = changes.popFirst() else { return nil }
+        guard isFirstTold else { return nil }
         isFirstTold = false
-        switch change {
-        case .gain(let offsets): return .take(offsets)
-        case .loss(let partitions, _): return .giveUp(partitions)
-        }
+        return changes.popFirst()?.owed
     }
 
     /// What the owner is to be told now.

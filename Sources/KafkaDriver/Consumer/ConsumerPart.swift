@@ -32,7 +32,8 @@ final class ConsumerPart: ClientPart {
     private var nextCommit = 1
     private var isClosing = false
     private var isCloseRefused = false
-    private let mayBeCooperative: Bool
+    private var hasGivenUpAll = false
+    private let isCooperative: Bool
     private var wasToldShare = false
 
     /// Joins the group.
@@ -55,7 +56,7 @@ final class ConsumerPart: ClientPart {
             rd_kafka_queue_destroy(queue)
             throw KafkaError(.kafka, refusal)
         }
-        mayBeCooperative = settings.strategy == .cooperative
+        isCooperative = settings.strategy == .cooperative
         reader = BatchReader(client, messagesMax: settings.messagesMax, bell)
     }
 
@@ -88,10 +89,23 @@ final class ConsumerPart: ClientPart {
         isClosing = true
         for tenure in tenures.values { tenure.end() }
         answer(.success(nil))
-        if assignment.owesStep { note(rd_kafka_assign(client, nil)) }
-        guard let error = rd_kafka_consumer_close_queue(client, queue) else { return }
-        note(KafkaError(consuming: error))
-        isCloseRefused = true
+        // librdkafka does not wait for an eager member's step. A cooperative one's gain has to be taken before, even if nothing
+        // of it, as any step is a giving up afterwards; a loss is given up afterwards, as another gain would follow.
+        let owed = isCooperative ? assignment.owed : nil
+        if case .take = owed { take([:]) }
+        if let error = rd_kafka_consumer_close_queue(client, queue) {
+            note(KafkaError(consuming: error))
+            isCloseRefused = true
+        } else if case .giveUp = owed {
+            giveUpAll()
+        }
+    }
+
+    /// The only step while closing. There may be nobody for another: such a call would wait for ever.
+    private func giveUpAll() {
+        guard !hasGivenUpAll, !isDone else { return }
+        hasGivenUpAll = true
+        note(rd_kafka_assign(client, nil))
     }
 
     private var hasLeft: Bool { rd_kafka_consumer_closed(client) != 0 }
@@ -111,7 +125,7 @@ final class ConsumerPart: ClientPart {
     /// process when it frees a cooperative member that was never told its share (confluentinc/librdkafka#4312). Such a client
     /// ends its threads and sockets by itself, once it has left; its memory, some 65 KiB, is lost.
     var canBeFreed: Bool {
-        hasLeft && (wasToldShare || !mayBeCooperative || rd_kafka_version() >= 0x0203_0000)
+        hasLeft && (wasToldShare || !isCooperative || rd_kafka_version() >= 0x0203_0000)
     }
 
     private func note(_ error: KafkaError) {
@@ -203,17 +217,15 @@ extension ConsumerPart {
             "the group is divided anew", metadata: ["kind": "\(code.rawValue)", "partitions": "\(partitions)"])
         if code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             wasToldShare = true
-            if isClosing { note(rd_kafka_assign(client, nil)) } else { assignment.gained(partitions) }
+            // One that closing has overtaken is followed by a loss; an empty one is not, and the end is late.
+            if !isClosing { assignment.gained(partitions) }
             return
         }
+        guard !isClosing else { return giveUpAll() }
         for partition in partitions { tenures[partition]?.end() }
         let isLost = code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS || rd_kafka_assignment_lost(client) != 0
-        if isLost || isClosing { giveUp(partitions) }
+        if isLost { giveUp(partitions) }
         assignment.lost(partitions, isLost: isLost)
-    }
-
-    private var isCooperative: Bool {
-        rd_kafka_rebalance_protocol(client).map { String(cString: $0) } == "COOPERATIVE"
     }
 
     private func take(_ offsets: [KafkaPartition: KafkaOffset]) {
