@@ -78,16 +78,20 @@ final class ProducerPart: ClientPart {
     var isDone: Bool { desk.underWay.value == 0 }
 
     func end(isLate: Bool) {
-        rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-        // The purge waits until every record has its report: they are all in the queue.
-        while desk.underWay.value > 0, let event = rd_kafka_queue_poll(queue, Self.purgeTimeout) {
-            handle(event, rd_kafka_event_type(event))
+        // A purge waits until every record that it finds has its report: they are all in the queue. One that is on its way
+        // from broker to broker is not found.
+        for _ in 0..<Self.purgesMax where desk.underWay.value > 0 {
+            rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+            while desk.underWay.value > 0, let event = rd_kafka_queue_poll(queue, Self.purgeTimeout) {
+                handle(event, rd_kafka_event_type(event))
+            }
         }
         desk.freeSpent()
         rd_kafka_queue_destroy(queue)
         desk.room.advance()
     }
 
-    /// How long a report may stay away after the purge, in milliseconds.
+    private static let purgesMax = 3
+    /// How long a report may stay away after a purge, in milliseconds.
     private static let purgeTimeout: Int32 = 1000
 }
