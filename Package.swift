@@ -212,6 +212,10 @@ let package = Package(
                 "CKafka", "KafkaDriver", "KafkaTestSupport", .logging, .metrics, .coreMetrics, .serviceLifecycle,
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "SojournKafkaTests",
+            dependencies: ["KafkaDriver", "KafkaTestSupport", "Sojourn", "SojournKafka", .logging],
+            swiftSettings: strict),
         .executableTarget(
             name: "MockKafka", dependencies: ["CKafka"], path: "Tests/MockKafka", swiftSettings: strict),
         .target(

@@ -48,10 +48,12 @@ extension PostgresStore {
         try await settle(id, as: .dropped) { _, _ in }
     }
 
-    public func unannouncedDeadLetters(max: Int) async throws -> [DeadLetter] {
-        try await answering {
-            try await read(.letter(DeadLetter.unannounced, Int64(max))).map { try DeadLetter($0) }
-        }
+    public func unannouncedDeadLetters(max: Int, bytesMax: Int) async throws -> [DeadLetter] {
+        var arguments = PostgresArguments()
+        arguments.append(int8: Int64(max))
+        arguments.append(int8: Int64(bytesMax))
+        let call = PostgresCall(DeadLetter.unannounced, arguments)
+        return try await answering { try await read(call).map { try DeadLetter($0) } }
     }
 
     public func announced(_ letters: [Int64]) async throws {
@@ -139,11 +141,18 @@ extension DeadLetter {
 
     fileprivate static let unannounced = PostgresStatement(
         """
-        SELECT \(columns) FROM sojourn.dead_letters
-        WHERE announced_at IS NULL
+        SELECT \(columns)
+        FROM (
+            SELECT *, sum(bytes) OVER (ORDER BY letter_id) - bytes AS bytes_before
+            FROM (
+                SELECT *, coalesce(octet_length(message_key), 0) + coalesce(octet_length(message_value), 0) AS bytes
+                FROM sojourn.dead_letters
+                WHERE announced_at IS NULL
+                ORDER BY letter_id
+                LIMIT $1) AS oldest) AS sized
+        WHERE bytes_before < $2
         ORDER BY letter_id
-        LIMIT $1
-        """, [.int8])
+        """, [.int8, .int8])
 
     fileprivate static let announcing = PostgresStatement(
         "UPDATE sojourn.dead_letters SET announced_at = sojourn.clock() WHERE letter_id = ANY ($1)", [.int8s])

@@ -217,7 +217,7 @@ import Testing
                 let ledger = KafkaLedger()
                 let large = KafkaRecord(topic: "orders", value: [UInt8](repeating: 0, count: 2_000_000))
                 let tooLarge = await expectFailure(.undelivered) { try await producer.enqueue(large, in: ledger) }
-                #expect(tooLarge?.kafkaCode == 10)
+                #expect(tooLarge?.kafkaCode == 10 && tooLarge?.isTooLarge == true)
                 for topic in ["", "a\0b", String(repeating: "t", count: 250)] {
                     await expectFailure(.invalidArgument) {
                         try await producer.enqueue(KafkaRecord(topic: topic, value: [1]), in: ledger)
@@ -245,7 +245,7 @@ import Testing
             } _: { producer async throws in
                 let large = KafkaRecord(topic: "orders", key: [1], value: [UInt8](repeating: 0, count: 1025))
                 let error = await expectFailure(.invalidArgument) { try await producer.send(large) }
-                #expect(error?.message.contains("queueBytesMax") == true)
+                #expect(error?.message.contains("queueBytesMax") == true && error?.isTooLarge == true)
                 _ = try await producer.send(
                     KafkaRecord(topic: "orders", key: [1], value: [UInt8](repeating: 0, count: 1024)))
             }

@@ -113,6 +113,28 @@ struct PipelineTests {
         #expect(try await store.deadLetters(PageRequest(limit: 1), state: nil).next != nil)
     }
 
+    @Test("what is to be announced is no more than fits, and at least one")
+    func unannounced() async throws {
+        let (database, store) = try await bench()
+        defer { store.close() }
+        try await database.run(
+            """
+            INSERT INTO sojourn.dead_letters (
+                consumer_group, topic, partition, content, message_offset, message_key, message_value, reason)
+            SELECT 'g', 'orders', 0, 'orders', number, CASE WHEN number > 2 THEN 'kk'::bytea END,
+                convert_to(repeat('x', 98), 'UTF8'), 'x'
+            FROM generate_series(1, 6) AS number
+            """)
+        func offsets(_ max: Int, _ bytesMax: Int) async throws -> [Int64] {
+            try await store.unannouncedDeadLetters(max: max, bytesMax: bytesMax).map(\.message.offset)
+        }
+        #expect(try await offsets(10, 1) == [1])
+        #expect(try await offsets(10, 196) == [1, 2])
+        #expect(try await offsets(10, 297) == [1, 2, 3, 4])
+        #expect(try await offsets(3, 10_000) == [1, 2, 3])
+        #expect(try await offsets(10, 10_000) == [1, 2, 3, 4, 5, 6])
+    }
+
     @Test("three consumers, of whom two leave and two come, write every order of nine partitions once")
     func consumers() async throws {
         let (database, store) = try await bench()
@@ -154,7 +176,7 @@ struct PipelineTests {
                 consumers[left] = consumer()
             }
             while try await lag() > 0 { try await Task.sleep(for: .milliseconds(20)) }
-            while try await !store.unannouncedDeadLetters(max: 1).isEmpty {
+            while try await !store.unannouncedDeadLetters(max: 1, bytesMax: 1).isEmpty {
                 try await Task.sleep(for: .milliseconds(20))
             }
             for consumer in consumers + [announcing] { consumer.cancel() }

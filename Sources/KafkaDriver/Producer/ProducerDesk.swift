@@ -126,7 +126,9 @@ final class ProducerDesk: Sendable {
             throw KafkaError(.invalidArgument, "There is no partition \(partition).")
         }
         guard ((record.pointee.value?.count ?? 0) + 1023) / 1024 <= kilobytesMax else {
-            throw KafkaError(.invalidArgument, "The value is larger than queueBytesMax, \(kilobytesMax) KiB.")
+            throw KafkaError(
+                .invalidArgument, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+                "The value is larger than queueBytesMax, \(kilobytesMax) KiB.")
         }
     }
 

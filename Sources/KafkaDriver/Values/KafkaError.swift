@@ -103,6 +103,12 @@ public struct KafkaError: Error, Sendable, Hashable {
         return code == .timedOut
     }
 
+    /// Whether a record is too large, for the client or for a broker; for the latter, together with others at the most.
+    public var isTooLarge: Bool { kafkaCode.map(Self.aboutSize.contains) ?? false }
+
+    private static let aboutSize = Set(
+        [RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE].map { Int($0.rawValue) })
+
     /// Codes of states that pass.
     private static let passing = Set(
         [

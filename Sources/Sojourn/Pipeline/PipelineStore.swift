@@ -44,8 +44,9 @@ public protocol DeadLetterStore: Sendable {
     /// - Throws: `alreadyFinished` where it is not open.
     func dropDeadLetter(_ id: Int64) async throws -> DeadLetter?
 
-    /// Letters, the oldest first, that `announced` has not been told of.
-    func unannouncedDeadLetters(max: Int) async throws -> [DeadLetter]
+    /// Letters, the oldest first, that `announced` has not been told of: none more once their keys and values come to
+    /// `bytesMax`.
+    func unannouncedDeadLetters(max: Int, bytesMax: Int) async throws -> [DeadLetter]
 
     /// Notes that letters are in the topic of dead letters.
     func announced(_ letters: [Int64]) async throws
@@ -67,8 +68,8 @@ extension ForwardingStore where Self: DeadLetterStore, Base: DeadLetterStore {
 
     public func dropDeadLetter(_ id: Int64) async throws -> DeadLetter? { try await base.dropDeadLetter(id) }
 
-    public func unannouncedDeadLetters(max: Int) async throws -> [DeadLetter] {
-        try await base.unannouncedDeadLetters(max: max)
+    public func unannouncedDeadLetters(max: Int, bytesMax: Int) async throws -> [DeadLetter] {
+        try await base.unannouncedDeadLetters(max: max, bytesMax: bytesMax)
     }
 
     public func announced(_ letters: [Int64]) async throws { try await base.announced(letters) }

@@ -46,7 +46,7 @@ private final class LettersStore: ForwardingStore, DeadLetterStore {
 
     func dropDeadLetter(_ id: Int64) async throws -> DeadLetter? { try settle(id, as: .dropped) {} }
 
-    func unannouncedDeadLetters(max: Int) async throws -> [DeadLetter] { [] }
+    func unannouncedDeadLetters(max: Int, bytesMax: Int) async throws -> [DeadLetter] { [] }
 
     func announced(_ letters: [Int64]) async throws {}
 
