@@ -9,21 +9,31 @@ public final class PipelineAdmin: Sendable {
     private let topics: PipelineTopics
     private let store: any StreamStore
     private let admin: KafkaAdmin
+    private let logger: Logger
 
     /// The pipeline into `store`.
     public init(_ topics: PipelineTopics, store: any StreamStore, logger: Logger) {
         self.topics = topics
         self.store = store
+        self.logger = logger
         admin = KafkaAdmin(topics.kafka, logger: logger)
     }
 
     /// Closes the connection to the brokers.
     public func shutdown() async { await admin.shutdown() }
 
-    /// Sees to it that there are topics.
+    /// Sees to it that there are topics, and those of their dead letters: where one of those cannot be made, orders are written
+    /// all the same.
     public func createTopics() async throws {
         for topic in topics.read {
             _ = try await admin.createTopic(topic, partitions: topics.partitions, replicas: topics.replicas)
+            let letters = PipelineTopics.deadLetterTopic(of: topic)
+            do {
+                _ = try await admin.createTopic(letters, partitions: 1, replicas: topics.replicas)
+            } catch {
+                logger.warning(
+                    "There is no topic for dead letters.", metadata: ["topic": "\(letters)", "reason": "\(error)"])
+            }
         }
     }
 

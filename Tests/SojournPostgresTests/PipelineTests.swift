@@ -135,6 +135,24 @@ struct PipelineTests {
         #expect(try await offsets(10, 10_000) == [1, 2, 3, 4, 5, 6])
     }
 
+    @Test("topics are made, those of dead letters too")
+    func topics() async throws {
+        let (_, store) = try await bench()
+        defer { store.close() }
+        try await MockCluster.run(topics: [:]) { cluster in
+            let topics = PipelineTopics(KafkaConfiguration(brokers: cluster.brokers))
+            let pipeline = PipelineAdmin(topics, store: store, logger: TestServer.logger)
+            #expect(try await pipeline.lags().isEmpty)
+            try await pipeline.createTopics()
+            #expect(try await pipeline.lags().allSatisfy { $0.lag == 0 })
+            let admin = KafkaAdmin(topics.kafka, logger: TestServer.logger)
+            let letters = try await admin.partitions(of: PipelineTopics.deadLetterTopic(of: topics.orders))
+            #expect(!letters.isEmpty)
+            await admin.shutdown()
+            await pipeline.shutdown()
+        }
+    }
+
     @Test("three consumers, of whom two leave and two come, write every order of nine partitions once")
     func consumers() async throws {
         let (database, store) = try await bench()
