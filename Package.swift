@@ -165,7 +165,7 @@ let package = Package(
                 "HelperProcess", "KafkaDriver", "KafkaTestSupport", "PostgresDriver", "PostgresTestSupport",
                 "RedisDriver", "Sojourn", "SojournKafka", "SojournPostgres", "SojournRedis", "SojournTesting",
                 "StoreWorker", "TierTestSupport",
-                .logging,
+                .logging, .serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -5,15 +5,18 @@ public import Logging
 public import ServiceLifecycle
 public import Sojourn
 
-/// One consumer of the group that writes orders and entries of the journal into the database (K2, K4). How far the group is stands in the database, beside
-/// the rows; Kafka is told of it for those who watch there. Any number of them may run, here and elsewhere, and any of them
-/// may die at any moment: nothing is lost or written twice.
+/// One consumer of the group that writes orders and entries of the journal into the database (K2, K4). How far the group is
+/// stands in the database, beside the rows, and whoever moves it there moves the consumers; Kafka is told of it for those who
+/// watch there. Any number of them may run, here and elsewhere, and any of them may die at any moment: nothing is lost or
+/// written twice.
 public final class PipelineConsumer: Service {
     private let consumer: KafkaConsumer
     private let topics: PipelineTopics
     private let store: any StreamStore
     private let writer: PipelineWriter
     private let logger: Logger
+    /// From one look at where the group is, and one word to Kafka, to the next.
+    private static let interval = Duration.seconds(2)
 
     /// A consumer that writes into `store`.
     ///
@@ -39,7 +42,11 @@ public final class PipelineConsumer: Service {
             try await withGracefulShutdownHandler {
                 try await consume()
             } onGracefulShutdown: { [consumer] in
-                consumer.close()
+                // No broker that is silent holds the process up.
+                Task {
+                    try? await Task.sleep(for: .seconds(2))
+                    consumer.close()
+                }
             }
         } catch let error as KafkaError where error.code == .cancelled {
             logger.debug("The consumer was cancelled.")
@@ -53,11 +60,11 @@ public final class PipelineConsumer: Service {
     }
 
     private func consume() async throws {
-        // Where the group is in the partitions that are this consumer's.
-        var places: [KafkaPartition: Int64] = [:]
-        var toldAt = ContinuousClock.now
-        while let event = try await consumer.next() {
-            switch event {
+        // Where the group is in the partitions that are this consumer's, and where Kafka was told it is.
+        var (places, told): ([KafkaPartition: Int64], [KafkaPartition: Int64]) = ([:], [:])
+        var lookingAt = ContinuousClock.now + Self.interval
+        while !Task.isShuttingDownGracefully {
+            switch try await next(until: lookingAt) {
             case .assigned(let partitions):
                 let stored = try await positions(of: partitions)
                 places.merge(stored) { $1 }
@@ -74,13 +81,57 @@ public final class PipelineConsumer: Service {
                     case .stale: break
                     }
                 }
-                if toldAt + .seconds(1) < .now {
-                    toldAt = .now
-                    await tell(places)
-                }
+            case nil: break
+            }
+            if lookingAt <= .now {
+                try await follow(&places)
+                if places != told, await tell(places) { told = places }
+                lookingAt = .now + Self.interval
             }
         }
-        await tell(places)
+        // Now: Kafka takes nothing from a consumer that has left the group.
+        if places != told { _ = await tell(places) }
+    }
+
+    /// What is next; nil where nothing comes until then, or before the service group's graceful shutdown.
+    private func next(until deadline: ContinuousClock.Instant) async throws -> KafkaConsumer.Event? {
+        try await withThrowingTaskGroup(of: KafkaConsumer.Event?.self) { group in
+            group.addTask { [consumer] in
+                do throws(KafkaError) {
+                    return try await consumer.next()
+                } catch {
+                    // Nothing is missed by asking again.
+                    guard error.code == .cancelled else { throw error }
+                    return nil
+                }
+            }
+            group.addTask {
+                try? await cancelWhenGracefulShutdown { try await Task.sleep(until: deadline) }
+                return nil
+            }
+            // Also what comes as time is up.
+            var event = try await group.next() ?? nil
+            group.cancelAll()
+            for try await other in group { event = event ?? other }
+            try Task.checkCancellation()
+            return event
+        }
+    }
+
+    /// Goes where others moved the group. A step finds out, but where nothing comes there is none.
+    private func follow(_ places: inout [KafkaPartition: Int64]) async throws {
+        guard !places.isEmpty else { return }
+        let stored: [KafkaPartition: Int64]
+        do {
+            stored = try await self.stored(Array(places.keys))
+        } catch let error as SojournError where error.isPassing {
+            return logger.debug("Where the group is was not looked at.", metadata: ["reason": "\(error)"])
+        }
+        let moved = stored.filter { places[$0.key] != $0.value }
+        guard !moved.isEmpty else { return }
+        logger.info("The group was moved.", metadata: ["to": "\(moved)"])
+        places.merge(moved) { $1 }
+        try await go(to: moved)
     }
 
     /// Writes batches, all at once.
@@ -101,7 +152,7 @@ public final class PipelineConsumer: Service {
                         batch,
                         try await writer.write(
                             messages[...], of: topics.partition(batch.partition), from: place, to: batch.nextOffset,
-                            while: { batch.isCurrent })
+                            while: { batch.isCurrent && !Task.isShuttingDownGracefully })
                     )
                 }
             }
@@ -133,8 +184,7 @@ public final class PipelineConsumer: Service {
         var rests = Rests(upTo: PipelineWriter.restMax)
         while true {
             do {
-                let stored = try await store.positions(of: partitions.map(topics.partition))
-                return Dictionary(uniqueKeysWithValues: partitions.map { ($0, stored[topics.partition($0)] ?? 0) })
+                return try await stored(partitions)
             } catch let error as SojournError where error.isPassing {
                 guard !Task.isShuttingDownGracefully else { throw CancellationError() }
                 logger.warning("The stream waits for the database.", metadata: ["reason": "\(error)"])
@@ -143,17 +193,23 @@ public final class PipelineConsumer: Service {
         }
     }
 
+    private func stored(_ partitions: [KafkaPartition]) async throws -> [KafkaPartition: Int64] {
+        let stored = try await store.positions(of: partitions.map(topics.partition))
+        return Dictionary(uniqueKeysWithValues: partitions.map { ($0, stored[topics.partition($0)] ?? 0) })
+    }
+
     /// Reads on from these places, as far as the partitions are still this consumer's.
     private func go(to places: [KafkaPartition: Int64]) async throws {
         try await consumer.seek(to: places.mapValues { .at($0) })
     }
 
-    /// Tells Kafka where the group is, for those who watch there. Nothing rests on it.
-    private func tell(_ places: [KafkaPartition: Int64]) async {
+    /// Tells Kafka where the group is, for those who watch there; whether it took that. Nothing rests on it.
+    private func tell(_ places: [KafkaPartition: Int64]) async -> Bool {
         do {
-            try await consumer.commit(places)
+            return try await consumer.commit(places)
         } catch {
             logger.debug("Kafka was not told where the group is.", metadata: ["reason": "\(error)"])
+            return false
         }
     }
 }

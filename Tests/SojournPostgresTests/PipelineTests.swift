@@ -4,6 +4,7 @@ import KafkaDriver
 import KafkaTestSupport
 import Logging
 import PostgresDriver
+import ServiceLifecycle
 import Sojourn
 import SojournKafka
 import SojournPostgres
@@ -211,6 +212,62 @@ struct PipelineTests {
             #expect(lags.map(\.partition) == Array(0..<9) && lags.allSatisfy { $0.topic == topics.orders })
             #expect(try await pipeline.rewind("orders", to: .beginning).values.allSatisfy { $0 == 0 })
             #expect(try await lag() == Int64(good + bad))
+            await pipeline.shutdown()
+        }
+    }
+
+    @Test(
+        """
+        consumers that have caught up go on where the group is rewound to; Kafka is told where they are by one that is shut \
+        down, and by two that idle
+        """, arguments: [1, 2])
+    func rewind(count: Int) async throws {
+        let (database, store) = try await bench()
+        defer { store.close() }
+        try await MockCluster.run { cluster in
+            var topics = PipelineTopics(KafkaConfiguration(brokers: cluster.brokers))
+            topics.sessionTimeout = .seconds(6)
+            let pipeline = PipelineAdmin(topics, store: store, logger: TestServer.logger)
+            let producer = KafkaProducer(topics.kafka, logger: TestServer.logger)
+            for number in 0..<90 {
+                let record = KafkaRecord(
+                    topic: "orders", value: order(UInt64(number)).message, partition: number % topics.partitions)
+                _ = try await producer.send(record)
+            }
+            let group = ServiceGroup(
+                services: (0..<count).map { _ in PipelineConsumer(topics, into: store, logger: TestServer.logger) },
+                logger: TestServer.logger)
+            let running = Task { try await group.run() }
+            func catchUp() async throws {
+                while try await pipeline.lags().contains(where: { $0.lag > 0 }) {
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            try await catchUp()
+            #expect(try await pipeline.rewind("orders", to: .beginning).count == topics.partitions)
+            try await catchUp()
+            #expect(try await database.run("SELECT count(*) FROM sojourn.orders")[0].int(0) == 90)
+            if count == 1 {
+                await group.triggerGracefulShutdown()
+            } else {
+                try await Task.sleep(for: .seconds(5))
+                running.cancel()
+            }
+            try await running.value
+
+            for number in 0..<topics.partitions {
+                _ = try await producer.send(KafkaRecord(topic: "orders", value: [1], partition: number))
+            }
+            await producer.shutdown()
+            var settings = KafkaConsumer.Settings(group: topics.group, topics: ["orders"])
+            settings.sessionTimeout = topics.sessionTimeout
+            let next = KafkaConsumer(topics.kafka, settings, logger: TestServer.logger)
+            var offsets: [Int64] = []
+            while offsets.count < topics.partitions, let event = try await next.next() {
+                if case .messages(let batches) = event { offsets += batches.flatMap(\.messages).map(\.offset) }
+            }
+            #expect(offsets == Array(repeating: 10, count: topics.partitions))
+            await next.shutdown()
             await pipeline.shutdown()
         }
     }

@@ -19,7 +19,7 @@ public protocol StreamStore: Sendable {
     /// How many messages of a group's journal topics were dropped, since their session was gone.
     func droppedMessages(of group: String) async throws -> Int
 
-    /// Sets where the group goes on. Consumers that run are fenced at their next step, and go on there.
+    /// Sets where the group goes on. Consumers that run are fenced at their next step, or see it before, and go on there.
     func rewind(to positions: [StreamPartition: Int64]) async throws
 }
 
