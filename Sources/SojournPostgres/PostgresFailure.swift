@@ -74,6 +74,9 @@ enum PostgresFailure {
             (.storeDamaged, "The database reports damage. Stop the servers and look at PostgreSQL's log.")
         case _ where state.hasPrefix("22") || state.hasPrefix("23"):
             (.invalidInput, "A value is outside what the database accepts.")
+        // Our own functions raise other codes.
+        case _ where state.hasPrefix("P0"):
+            (.invalidInput, "A rule of the database's own, such as a trigger, refused it. PostgreSQL's log tells why.")
         default: (.storeUnavailable, "The database refused the call. Look at PostgreSQL's log.")
         }
     }

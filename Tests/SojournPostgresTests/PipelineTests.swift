@@ -114,6 +114,36 @@ struct PipelineTests {
         #expect(try await store.deadLetters(PageRequest(limit: 1), state: nil).next != nil)
     }
 
+    @Test("a message that a trigger refuses is a dead letter, the others are written")
+    func trigger() async throws {
+        let (database, store) = try await bench()
+        defer { store.close() }
+        _ = try await store.positions(of: [partition])
+        for statement in [
+            """
+            CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.user_id = 'u3' THEN RAISE EXCEPTION 'no more credit for %', NEW.user_id; END IF;
+                RETURN NEW;
+            END $$
+            """,
+            """
+            CREATE TRIGGER refuse BEFORE INSERT ON sojourn.orders FOR EACH ROW EXECUTE FUNCTION public.refuse()
+            """,
+        ] { try await database.run(statement) }
+        let messages = (0..<10).map { message(Int64($0), order(UInt64($0))) }
+        let outcome = try await PipelineWriter(store, logger: TestServer.logger)
+            .write(messages[...], of: partition, from: 0, to: 10) { true }
+        #expect(outcome == .written)
+        #expect(try await database.run("SELECT count(*) FROM sojourn.orders")[0].int(0) == 9)
+        let letters = try await store.deadLetters(PageRequest(limit: 10), state: .open).items
+        #expect(letters.map(\.message) == [messages[3]])
+        #expect(letters[0].reason.contains("trigger"))
+        let again = await #expect(throws: SojournError.self) { try await store.retryDeadLetter(letters[0].id) }
+        #expect(again?.code == .invalidInput)
+        try await database.run("DROP TRIGGER refuse ON sojourn.orders")
+        #expect(try await store.retryDeadLetter(letters[0].id)?.state == .retried)
+    }
+
     @Test("what is to be announced is no more than fits, and at least one")
     func unannounced() async throws {
         let (database, store) = try await bench()
