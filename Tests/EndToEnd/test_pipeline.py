@@ -198,6 +198,13 @@ class PipelineTest(unittest.TestCase):
         self.assertEqual((letter["offset"], letter["value"], letter["key"]), (7, "no order", None))
         path = f"dead-letters/{letter['letter_id']}"
         self.assertIn("JSON", self.ask(server, "POST", f"{path}/retry", 422)["detail"])
+        order = r'{"order_id": "00000000-0000-7000-8000-000000000001", "user_id": "u", "product_id": "p", "\u001b[2J": 1}'
+        sql(self.database, f"UPDATE sojourn.dead_letters SET message_value = convert_to('{order}', 'UTF8')")
+        retried = server.command("dead-letters", "retry", str(letter["letter_id"]), check=False)
+        self.assertEqual(retried.returncode, 2)
+        self.assertIn("\\u001b", retried.stderr)
+        self.assertNotIn("\x1b", retried.stderr)
+        sql(self.database, "UPDATE sojourn.dead_letters SET message_value = 'no order'")
         self.assertIn("no order", server.command("dead-letters", "show", str(letter["letter_id"])).stdout)
         self.assertEqual(self.ask(server, "POST", f"{path}/drop")["state"], "dropped")
         without = self.ask(server, "GET", "pipeline", 501)

@@ -15,7 +15,7 @@ enum Terminal {
 
     /// Prints why a command failed to standard error.
     static func complain(_ reason: String) {
-        put("sojourn: \(reason)\n", to: STDERR_FILENO)
+        put("sojourn: \(reason.escapingControls(but: "\n"))\n", to: STDERR_FILENO)
     }
 
     /// Prints a remark to standard error, so that it stays out of what a script reads.
