@@ -101,9 +101,7 @@ struct ConsumeCommand: OperatorCommand {
         }
         let all = try await pipeline.lags().reduce(0) { $0 + Int($1.lag) }
         let progress = Progress("messages", of: exitWhenCaughtUp ? all : nil)
-        try await pipeline.consume(workers: workers, isFinite: exitWhenCaughtUp) { left in
-            progress.show(max(0, all - left))
-        }
+        try await pipeline.consume(workers: workers, isFinite: exitWhenCaughtUp) { progress.show($0) }
         progress.finish()
         try await pipeline.close()
     }

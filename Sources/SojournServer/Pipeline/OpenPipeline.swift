@@ -92,13 +92,14 @@ public struct OpenPipeline: Sendable {
     /// or SIGINT, or until nothing is left.
     ///
     /// - Parameter isFinite: whether to end once the group has come to the end of every partition.
-    /// - Parameter progress: told, every half second, how many messages are still to be written.
+    /// - Parameter progress: told, every half second, by how many messages the group has moved since, by whomever.
     public func consume(
         workers: Int, isFinite: Bool, progress: @escaping @Sendable (Int) -> Void
     ) async throws {
         let pipeline = try brokered()
         try await pipeline.createTopics()
-        let watch = LagWatch(pipeline: pipeline, isFinite: isFinite, progress: progress)
+        let watch = LagWatch(
+            pipeline: pipeline, begin: try await pipeline.lags(), isFinite: isFinite, progress: progress)
         let consumers = (0..<workers).map { number in
             var logger = logger
             logger[metadataKey: "worker"] = "\(number)"
@@ -139,23 +140,34 @@ private final class Producing: Service {
     }
 }
 
-/// Looks how much is left.
+/// Looks how far the group has moved, and whether anything is left.
 private struct LagWatch: Service {
     let pipeline: PipelineAdmin
+    /// Where the group was.
+    let begin: [PartitionLag]
     let isFinite: Bool
     let progress: @Sendable (Int) -> Void
 
     func run() async throws {
-        try? await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                if let lag = try? await pipeline.lags().reduce(0, { $0 + $1.lag }) {
-                    progress(Int(lag))
-                    if isFinite, lag == 0 { return }
+        await cancelWhenGracefulShutdown {
+            var begin = Dictionary(begin.map { ($0.place, $0.position) }) { $1 }
+            repeat {
+                guard let lags = try? await pipeline.lags() else { continue }
+                let moved = lags.map { lag in
+                    // A partition that was not known began where it is seen first.
+                    let first = begin[lag.place, default: lag.position]
+                    begin[lag.place] = first
+                    return lag.position - first
                 }
-                try await Task.sleep(for: .milliseconds(500))
-            }
+                progress(Int(max(0, moved.reduce(0, +))))
+                if isFinite, lags.allSatisfy({ $0.lag == 0 }) { return }
+            } while (try? await Task.sleep(for: .milliseconds(500))) != nil
         }
     }
+}
+
+extension PartitionLag {
+    fileprivate var place: KafkaPartition { KafkaPartition(topic, partition) }
 }
 
 extension Settings {
