@@ -51,6 +51,18 @@ public final class PipelineAdmin: Sendable {
         }
     }
 
+    /// How far the group is, by partition, in every topic that it reads.
+    ///
+    /// - Throws: `storeUnavailable` where the brokers know no partitions of one now.
+    public func allLags() async throws -> [PartitionLag] {
+        let lags = try await lags()
+        let known = Set(lags.map(\.topic))
+        if let topic = topics.read.first(where: { !known.contains($0) }) {
+            throw SojournError(.storeUnavailable, "Kafka's brokers know no partitions of the topic \(topic) now.")
+        }
+        return lags
+    }
+
     /// How far the group is, and what could not be written.
     public func status(_ letters: DeadLetters) async throws -> PipelineStatus {
         PipelineStatus(

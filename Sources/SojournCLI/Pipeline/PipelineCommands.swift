@@ -101,7 +101,11 @@ struct ConsumeCommand: OperatorCommand {
         }
         let all = try await pipeline.lags().reduce(0) { $0 + Int($1.lag) }
         let progress = Progress("messages", of: exitWhenCaughtUp ? all : nil)
-        try await pipeline.consume(workers: workers, isFinite: exitWhenCaughtUp) { progress.show($0) }
+        try await pipeline.consume(workers: workers, isFinite: exitWhenCaughtUp) {
+            progress.show($0)
+        } unseen: {
+            Terminal.complain("How far the group is cannot be seen, and so not whether anything is left. \($0)")
+        }
         progress.finish()
         try await pipeline.close()
     }

@@ -93,13 +93,16 @@ public struct OpenPipeline: Sendable {
     ///
     /// - Parameter isFinite: whether to end once the group has come to the end of every partition.
     /// - Parameter progress: told, every half second, by how many messages the group has moved since, by whomever.
+    /// - Parameter unseen: told once, where the brokers have not said for half a minute how far the group is, why not.
     public func consume(
-        workers: Int, isFinite: Bool, progress: @escaping @Sendable (Int) -> Void
+        workers: Int, isFinite: Bool, progress: @escaping @Sendable (Int) -> Void,
+        unseen: @escaping @Sendable (any Error) -> Void
     ) async throws {
         let pipeline = try brokered()
         try await pipeline.createTopics()
         let watch = LagWatch(
-            pipeline: pipeline, begin: try await pipeline.lags(), isFinite: isFinite, progress: progress)
+            pipeline: pipeline, begin: try await pipeline.lags(), isFinite: isFinite, progress: progress, unseen: unseen
+        )
         let consumers = (0..<workers).map { number in
             var logger = logger
             logger[metadataKey: "worker"] = "\(number)"
@@ -147,12 +150,25 @@ private struct LagWatch: Service {
     let begin: [PartitionLag]
     let isFinite: Bool
     let progress: @Sendable (Int) -> Void
+    let unseen: @Sendable (any Error) -> Void
+    private static let patience = Duration.seconds(30)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var begin = Dictionary(begin.map { ($0.place, $0.position) }) { $1 }
+            var (seenAt, isToldOf) = (ContinuousClock.now, false)
             repeat {
-                guard let lags = try? await pipeline.lags() else { continue }
+                let lags: [PartitionLag]
+                do {
+                    lags = try await pipeline.allLags()
+                } catch {
+                    if !isToldOf, !Task.isCancelled, seenAt.duration(to: .now) > Self.patience {
+                        isToldOf = true
+                        unseen(error)
+                    }
+                    continue
+                }
+                seenAt = .now
                 let moved = lags.map { lag in
                     // A partition that was not known began where it is seen first.
                     let first = begin[lag.place, default: lag.position]
