@@ -113,11 +113,12 @@ struct AgingBench: Sendable {
     }
 }
 
-/// A cache that does something of the test's before or after it publishes.
+/// A cache that does something of the test's before or after it publishes, or before it drops all.
 struct MeddlingCache: RetailCache {
     let base: any RetailCache
     var prepared: @Sendable () async throws -> Void = {}
     var published: @Sendable () async throws -> Void = {}
+    var dropping: @Sendable () async throws -> Void = {}
 
     func ping() async throws { try await base.ping() }
 
@@ -132,7 +133,10 @@ struct MeddlingCache: RetailCache {
         try await published()
     }
 
-    func drop() async throws { try await base.drop() }
+    func drop() async throws {
+        try await dropping()
+        try await base.drop()
+    }
 
     func sample(users: Int, products: Int) async throws -> AgingRows {
         try await base.sample(users: users, products: products)

@@ -264,6 +264,18 @@ struct RedisAgingTests {
         }
     }
 
+    @Test("no row counts as cached that is not, where a worker wakes up while all is forgotten")
+    func resetMeetsWorker() async throws {
+        try await AgingBench.run(users: 30) { bench in
+            try await bench.cycle(try bench.worker(new: 5, old: 5))
+            let meddling = MeddlingCache(
+                base: bench.cache, dropping: { try await bench.cycle(try bench.worker(new: 5)) })
+            _ = try await bench.worker(cache: meddling).reset()
+            #expect(try await bench.stamped() == 0)
+            #expect(try await bench.rotation().isEmpty)
+        }
+    }
+
     @Test("where there are no rows any more nothing is served")
     func empty() async throws {
         try await AgingBench.run(users: 3) { bench in

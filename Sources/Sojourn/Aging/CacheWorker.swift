@@ -123,13 +123,15 @@ public final class CacheWorker: Service {
         return (status, cyclesMax)
     }
 
-    /// Forgets all stamps and drops the rotation, and copies of rows with it: everything begins anew.
+    /// Drops the rotation, and copies of rows with it, and forgets all stamps: everything begins anew.
+    ///
+    /// In this order, a worker that wakes up meanwhile may cache rows whose stamps are forgotten after it: those come again
+    /// sooner than they would have to. In the other, rows that it has stamped would not be in the cache.
     ///
     /// - Parameter progress: told how many rows were forgotten so far.
     /// - Returns: how many rows had been cached.
     public func reset(progress: @Sendable (Int) -> Void = { _ in }) async throws -> Int {
-        let forgotten = try await store.forgetStamps(progress: progress)
         try await cache.drop()
-        return forgotten
+        return try await store.forgetStamps(progress: progress)
     }
 }
