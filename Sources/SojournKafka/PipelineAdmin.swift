@@ -22,11 +22,17 @@ public final class PipelineAdmin: Sendable {
     /// Closes the connection to the brokers.
     public func shutdown() async { await admin.shutdown() }
 
-    /// Sees to it that there are topics, and those of their dead letters: where one of those cannot be made, orders are written
-    /// all the same.
+    /// Sees to it that there are topics.
     public func createTopics() async throws {
         for topic in topics.read {
             _ = try await admin.createTopic(topic, partitions: topics.partitions, replicas: topics.replicas)
+        }
+    }
+
+    /// Sees to it that there are topics for dead letters. Where one cannot be made, that is only logged: orders can be written
+    /// all the same.
+    public func createLetterTopics() async {
+        for topic in topics.read {
             let letters = PipelineTopics.deadLetterTopic(of: topic)
             do {
                 _ = try await admin.createTopic(letters, partitions: 1, replicas: topics.replicas)

@@ -177,6 +177,7 @@ struct PipelineTests {
             let unknown = await #expect(throws: SojournError.self) { try await pipeline.allLags() }
             #expect(unknown?.code == .storeUnavailable)
             try await pipeline.createTopics()
+            await pipeline.createLetterTopics()
             #expect(try await pipeline.allLags().allSatisfy { $0.lag == 0 })
             let admin = KafkaAdmin(topics.kafka, logger: TestServer.logger)
             let letters = try await admin.partitions(of: PipelineTopics.deadLetterTopic(of: topics.orders))

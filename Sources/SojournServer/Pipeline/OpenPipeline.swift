@@ -100,6 +100,7 @@ public struct OpenPipeline: Sendable {
     ) async throws {
         let pipeline = try brokered()
         try await pipeline.createTopics()
+        await pipeline.createLetterTopics()
         let watch = LagWatch(
             pipeline: pipeline, begin: try await pipeline.lags(), isFinite: isFinite, progress: progress, unseen: unseen
         )
