@@ -117,7 +117,9 @@ extension AdminPart {
     /// See `KafkaAdmin.offsets(of:)`.
     func offsets(of partitions: [KafkaPartition]) throws(KafkaError) -> [KafkaPartition: Range<Int64>] {
         var offsets: [KafkaPartition: Range<Int64>] = [:]
+        let deadline = ContinuousClock.now + requestTimeout
         for partition in partitions {
+            guard .now < deadline else { throw KafkaError(.timedOut, "The brokers did not tell all offsets in time.") }
             var (low, high): (Int64, Int64) = (0, 0)
             let failure = rd_kafka_query_watermark_offsets(
                 client, partition.topic, Int32(clamping: partition.number), &low, &high, requestTimeout.milliseconds)

@@ -296,6 +296,8 @@ extension TieredStore {
                 state.withLock { $0.lease.remove(part, at: .now) }
             }
             if !changes.old.isEmpty { try await base.settle(changes.old) }
+            // Most of what is in the way has to wait for two leases.
+            if !isWhole { try await Task.sleep(for: tiering.trustLease / 4) }
         }
     }
 
