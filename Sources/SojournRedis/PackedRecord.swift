@@ -5,8 +5,8 @@ internal import Sojourn
 /// A session's copy as one string: to look it up is one command without a script, and to read it makes nothing but what
 /// the session consists of.
 ///
-/// It begins with its form, its era and the time at which it was read. Numbers take eight bytes, strings as many as a number before them says; what is
-/// not there is a number of its own, `missing`.
+/// It begins with its form, its era and the time at which it was read. Numbers take eight bytes, strings as many as a number
+/// before them says; what is not there is a number of its own, `missing`.
 struct PackedRecord {
     /// The form. Bytes of another one are no copy.
     private static let form = 2

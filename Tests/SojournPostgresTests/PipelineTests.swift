@@ -187,15 +187,24 @@ struct PipelineTests {
         }
     }
 
+    /// A pipeline that misses its consumers soon, and what writes into its topics.
+    private func pipeline(
+        on cluster: MockCluster, _ store: PostgresStore
+    ) -> (topics: PipelineTopics, admin: PipelineAdmin, producer: KafkaProducer) {
+        var topics = PipelineTopics(KafkaConfiguration(brokers: cluster.brokers))
+        topics.sessionTimeout = .seconds(6)
+        return (
+            topics, PipelineAdmin(topics, store: store, logger: TestServer.logger),
+            KafkaProducer(topics.kafka, logger: TestServer.logger)
+        )
+    }
+
     @Test("three consumers, of whom two leave and two come, write every order of nine partitions once")
     func consumers() async throws {
         let (database, store) = try await bench()
         defer { store.close() }
         try await MockCluster.run { cluster in
-            var topics = PipelineTopics(KafkaConfiguration(brokers: cluster.brokers))
-            topics.sessionTimeout = .seconds(6)
-            let pipeline = PipelineAdmin(topics, store: store, logger: TestServer.logger)
-            let producer = KafkaProducer(topics.kafka, logger: TestServer.logger)
+            let (topics, pipeline, producer) = pipeline(on: cluster, store)
             let ledger = KafkaLedger()
             let (good, bad) = (3000, 30)
             for number in 0..<good {
@@ -258,10 +267,7 @@ struct PipelineTests {
         let (database, store) = try await bench()
         defer { store.close() }
         try await MockCluster.run { cluster in
-            var topics = PipelineTopics(KafkaConfiguration(brokers: cluster.brokers))
-            topics.sessionTimeout = .seconds(6)
-            let pipeline = PipelineAdmin(topics, store: store, logger: TestServer.logger)
-            let producer = KafkaProducer(topics.kafka, logger: TestServer.logger)
+            let (topics, pipeline, producer) = pipeline(on: cluster, store)
             for number in 0..<90 {
                 let record = KafkaRecord(
                     topic: "orders", value: order(UInt64(number)).message, partition: number % topics.partitions)

@@ -2,6 +2,11 @@
 
 internal import CKafka
 
+extension Int {
+    /// How many units of 1024 bytes, in which librdkafka counts, hold so many bytes.
+    var kilobytes: Int { (self - 1) / 1024 + 1 }
+}
+
 /// All that librdkafka is told when a client is made.
 struct ClientSettings: Sendable {
     /// What is common to all kinds.

@@ -105,7 +105,7 @@ public final class KafkaConsumer: Sendable {
             ("auto.offset.reset", settings.fallback.rawValue), ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"), ("enable.partition.eof", "false"),
             ("session.timeout.ms", "\(settings.sessionTimeout.milliseconds)"),
-            ("queued.max.messages.kbytes", "\((settings.prefetchBytesMax - 1) / 1024 + 1)"),
+            ("queued.max.messages.kbytes", "\(settings.prefetchBytesMax.kilobytes)"),
             // The bytes are the bound: librdkafka's 100,000 messages are soon there, and it rests for a second then, too.
             ("queued.min.messages", "1000000"),
         ]

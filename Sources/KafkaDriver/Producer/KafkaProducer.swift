@@ -28,8 +28,6 @@ public final class KafkaProducer: Sendable {
         /// The defaults.
         public init() {}
 
-        fileprivate var queueKilobytesMax: Int { (queueBytesMax - 1) / 1024 + 1 }
-
         /// Why they cannot work, or nil.
         fileprivate var mistake: KafkaError? {
             guard deliveryTimeout > .zero, linger >= .zero, queueMessagesMax >= 1, queueBytesMax >= 1 else {
@@ -51,9 +49,9 @@ public final class KafkaProducer: Sendable {
             ("message.timeout.ms", "\(settings.deliveryTimeout.milliseconds)"),
             ("linger.ms", "\(settings.linger.milliseconds)"),
             ("queue.buffering.max.messages", "\(settings.queueMessagesMax)"),
-            ("queue.buffering.max.kbytes", "\(settings.queueKilobytesMax)"),
+            ("queue.buffering.max.kbytes", "\(settings.queueBytesMax.kilobytes)"),
         ]
-        let desk = ProducerDesk(kilobytesMax: settings.queueKilobytesMax)
+        let desk = ProducerDesk(kilobytesMax: settings.queueBytesMax.kilobytes)
         self.desk = desk
         engine = Engine(
             "kafka-producer",

@@ -125,7 +125,7 @@ final class ProducerDesk: Sendable {
         if let partition = record.pointee.partition, Int32(exactly: partition) == nil || partition < 0 {
             throw KafkaError(.invalidArgument, "There is no partition \(partition).")
         }
-        guard ((record.pointee.value?.count ?? 0) + 1023) / 1024 <= kilobytesMax else {
+        guard (record.pointee.value?.count ?? 0).kilobytes <= kilobytesMax else {
             throw KafkaError(
                 .invalidArgument, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
                 "The value is larger than queueBytesMax, \(kilobytesMax) KiB.")

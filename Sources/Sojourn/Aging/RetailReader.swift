@@ -105,7 +105,7 @@ public final class RetailReader: Sendable {
             breaker.withLock { _ = $0.succeeded() }
             if let what { count(what, answer == nil ? "database" : "cache") }
             return answer
-        } catch  where Task.isCancelled {
+        } catch _ where Task.isCancelled {
             breaker.withLock { $0.gaveUp(at: .now) }
             return nil
         } catch {

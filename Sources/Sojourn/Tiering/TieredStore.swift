@@ -140,7 +140,7 @@ extension TieredStore {
             let value = try await body()
             if state.withLock({ $0.breaker.succeeded() }) { logger.notice("the cache answers again") }
             return value
-        } catch  where Task.isCancelled {
+        } catch _ where Task.isCancelled {
             state.withLock { $0.breaker.gaveUp(at: .now) }
             return nil
         } catch {

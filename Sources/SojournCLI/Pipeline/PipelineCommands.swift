@@ -99,9 +99,9 @@ struct ConsumeCommand: OperatorCommand {
             let places = try await pipeline.rewind(topic, to: place).sorted { $0.key < $1.key }
             Terminal.remark("Goes on at " + places.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + "\n")
         }
-        let all = try await pipeline.lags().reduce(0) { $0 + Int($1.lag) }
-        let progress = Progress("messages", of: exitWhenCaughtUp ? all : nil)
-        try await pipeline.consume(workers: workers, isFinite: exitWhenCaughtUp) {
+        let begin = try await pipeline.lags()
+        let progress = Progress("messages", of: exitWhenCaughtUp ? begin.reduce(0) { $0 + Int($1.lag) } : nil)
+        try await pipeline.consume(workers: workers, from: begin, isFinite: exitWhenCaughtUp) {
             progress.show($0)
         } unseen: {
             Terminal.complain("How far the group is cannot be seen, and so not whether anything is left. \($0)")

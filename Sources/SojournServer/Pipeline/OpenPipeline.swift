@@ -91,19 +91,19 @@ public struct OpenPipeline: Sendable {
     /// Writes orders, and where the settings say so entries of the journal, into the database by so many consumers, until SIGTERM
     /// or SIGINT, or until nothing is left.
     ///
+    /// - Parameter begin: where the group is, as `lags` says.
     /// - Parameter isFinite: whether to end once the group has come to the end of every partition.
     /// - Parameter progress: told, every half second, by how many messages the group has moved since, by whomever.
     /// - Parameter unseen: told once, where the brokers have not said for half a minute how far the group is, why not.
     public func consume(
-        workers: Int, isFinite: Bool, progress: @escaping @Sendable (Int) -> Void,
+        workers: Int, from begin: [PartitionLag], isFinite: Bool, progress: @escaping @Sendable (Int) -> Void,
         unseen: @escaping @Sendable (any Error) -> Void
     ) async throws {
         let pipeline = try brokered()
         try await pipeline.createTopics()
         await pipeline.createLetterTopics()
         let watch = LagWatch(
-            pipeline: pipeline, begin: try await pipeline.lags(), isFinite: isFinite, progress: progress, unseen: unseen
-        )
+            pipeline: pipeline, begin: begin, isFinite: isFinite, progress: progress, unseen: unseen)
         let consumers = (0..<workers).map { number in
             var logger = logger
             logger[metadataKey: "worker"] = "\(number)"
